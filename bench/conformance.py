@@ -1,0 +1,63 @@
+"""Small networks, one for each meaning of an operator that frameworks get wrong.
+
+Each is a 1x1 convolution (so that the gradient of the operator's input is seen in its weights, and
+its input has both signs), the operator, and a dense layer. All dimensions differ, attributes are
+large enough for a mistake to show: zero-padded max pooling and an LRN that does not divide alpha
+are invisible in a whole network. They go through the same gate as the networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from bench.graph import Graph, Tensor, build
+
+SHAPE = (3, 7, 11)  # C, H, W
+BATCH = 4
+CLASSES = 5
+LEARNING_RATE = 0.1  # of the case that follows whole training steps
+STEPS = 3
+
+CASES: dict[str, Callable[[Tensor], Tensor]] = {
+    "conv_plain": lambda x: x.conv(8, 3),
+    "conv_pad_stride": lambda x: x.conv(8, 3, stride=2, pad=1),
+    "conv_even_stride": lambda x: x.conv(8, 4, stride=3, pad=2),
+    "conv_rectangular": lambda x: x.conv(8, (2, 5), stride=(3, 2), pad=(1, 2)),
+    "conv_no_bias": lambda x: x.conv(8, 3, pad=1, bias=False),
+    "conv_groups": lambda x: x.conv(9, 3, pad=1, groups=3),
+    "conv_depthwise": lambda x: x.conv(12, 3, stride=2, pad=1, groups=6),
+    "batchnorm_epsilon": lambda x: x.batchnorm(eps=0.1),
+    "batchnorm_small_epsilon": lambda x: x.batchnorm(eps=1e-3),
+    "relu": lambda x: x.relu(),
+    "lrn": lambda x: x.lrn(size=3, alpha=2.0, beta=0.6, k=1.5),
+    "lrn_wide": lambda x: x.lrn(size=5, alpha=1.0, beta=0.75, k=2.0),
+    "maxpool": lambda x: x.maxpool(3, 2),
+    "maxpool_pad": lambda x: x.maxpool((3, 5), (2, 3), pad=(1, 2)),
+    "maxpool_pad_stride1": lambda x: x.maxpool(3, 1, pad=1),
+    "avgpool": lambda x: x.avgpool((2, 3), (2, 1)),
+    "avgpool_pad": lambda x: x.avgpool(3, 2, pad=1),
+    "global_avgpool": lambda x: x.global_avgpool(),
+    "dropout": lambda x: x.dropout(0.5),
+    "add_three": lambda x: x.add(x.conv(6, 1), x.conv(6, 3, pad=1)),
+    "concat_order": lambda x: x.concat(x.conv(2, 1), x.conv(4, 1)),
+    "input_used_twice": lambda x: x.relu().concat(x.conv(2, 1), x),
+    "flatten_dense": lambda x: x.flatten().relu().dropout(0.3).dense(7),
+    "dense_no_bias": lambda x: x.flatten().dense(7, bias=False).relu(),
+}
+
+
+def case(name: str) -> Graph:
+    """The small network around the operator of one case."""
+
+    def around(x: Tensor) -> Tensor:
+        y = CASES[name](x.conv(6, 1, bias=False))
+        return (y.flatten() if len(y.shape) == 3 else y).dense(CLASSES)
+
+    graph = build(around, name, SHAPE)
+    return replace(graph, learning_rate=LEARNING_RATE)
+
+
+def cases() -> list[Graph]:
+    """All of them."""
+    return [case(name) for name in CASES]

@@ -1,0 +1,300 @@
+"""A CNN described once: symbolic tensors, blocks, and the flat list of nodes they leave behind.
+
+    @network(3, 224, 224)
+    def toy(x: Tensor) -> Tensor:
+        return x.conv(8, 3, pad=1).relu().global_avgpool().dense(10)
+
+    build(toy).nodes
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+from bench.errors import BenchError
+from bench.ops import (
+    Add,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    Lrn,
+    MaxPool,
+    Op,
+    Pair,
+    Relu,
+    Shape,
+    ShapeError,
+    pair,
+)
+
+FORMAT = 1  # 1: nodes, training (learning rate and momentum)
+INPUT = "input"  # the name by which nodes refer to the network's input
+LEARNING_RATE, MOMENTUM = 1e-4, 0.9  # small, so that hundreds of timed steps stay on real numbers
+
+
+class GraphError(BenchError):
+    """A network cannot be built: names the line, the node, the value and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator applied: everything resolved, nothing left to a framework's defaults."""
+
+    name: str
+    op: Op
+    inputs: tuple[str, ...]
+    input_shapes: tuple[Shape, ...]
+    output: Shape
+
+    @property
+    def weights(self) -> dict[str, Shape]:
+        """Shapes of the trainable parameters."""
+        return self.op.weights(*self.input_shapes)
+
+    @property
+    def state(self) -> dict[str, Shape]:
+        """Shapes of the statistics that are kept but not trained."""
+        return self.op.state(*self.input_shapes)
+
+    @property
+    def params(self) -> int:
+        """Number of trainable parameters."""
+        return sum(map(prod, self.weights.values()))
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one image."""
+        return self.op.macs(*self.input_shapes)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "op": self.op.kind,
+            "inputs": list(self.inputs),
+            "attrs": self.op.attributes(),
+            "input_shapes": [list(shape) for shape in self.input_shapes],
+            "output": list(self.output),
+            "weights": {k: list(v) for k, v in self.weights.items()},
+            "state": {k: list(v) for k, v in self.state.items()},
+            "macs": self.macs,
+        }
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network: its nodes in execution order; the last one gives the logits."""
+
+    name: str
+    input: Shape
+    nodes: tuple[Node, ...]
+    doc: str = ""
+    learning_rate: float = LEARNING_RATE
+    momentum: float = MOMENTUM
+
+    @property
+    def classes(self) -> int:
+        """Number of logits."""
+        return self.nodes[-1].output[0]
+
+    @property
+    def params(self) -> int:
+        """Number of trainable parameters."""
+        return sum(node.params for node in self.nodes)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of convolution and dense layers, for one image."""
+        return sum(node.macs for node in self.nodes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data: what crosses to a worker."""
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "input": list(self.input),
+            "classes": self.classes,
+            "training": {"learning_rate": self.learning_rate, "momentum": self.momentum},
+            "nodes": [node.to_json() for node in self.nodes],
+        }
+
+    def digest(self) -> str:
+        """A hash of everything that a worker is told, but for the name."""
+        content = json.dumps(self.to_json() | {"name": ""}, sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def without_dropout(self) -> Graph:
+        """The same network with every dropout rate 0, for checks that must be deterministic."""
+        nodes = (
+            replace(n, op=Dropout(0.0)) if isinstance(n.op, Dropout) else n for n in self.nodes
+        )
+        return replace(self, nodes=tuple(nodes))
+
+
+class Builder:
+    """Collects nodes while a network function runs."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.nodes: list[Node] = []
+        self.shapes: dict[str, Shape] = {INPUT: shape}
+        self.scopes: list[str] = []
+        self.counts: Counter[str] = Counter()
+
+    def name(self, stem: str, suffix: str = "") -> str:
+        """`scope.stem1`, `scope.stem2`, ...; or `scope.stem_suffix` where the caller names it."""
+        path = ".".join([*self.scopes, stem])
+        self.counts[path] += 1
+        name = f"{path}_{suffix}" if suffix else f"{path}{self.counts[path]}"
+        if name in self.shapes:
+            raise GraphError(f"{caller()}: a node named {name!r} exists already")
+        return name
+
+    @contextmanager
+    def scope(self, stem: str, suffix: str) -> Iterator[None]:
+        self.scopes.append(self.name(stem, suffix).rpartition(".")[2])
+        yield
+        self.scopes.pop()
+
+    def add(self, op: Op, inputs: tuple[str, ...]) -> Tensor:
+        name = self.name(op.kind)
+        shapes = tuple(self.shapes[i] for i in inputs)
+        try:
+            output = op.output(*shapes)
+        except ShapeError as error:
+            raise GraphError(f"{caller()}: {name}: {error}") from None
+        self.nodes.append(Node(name, op, inputs, shapes, output))
+        self.shapes[name] = output
+        return Tensor(self, name, output)
+
+
+def caller() -> str:
+    """`file:line` of the network description that is being run."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__") in (__name__, "contextlib"):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A symbolic activation of known shape; each method adds a node and gives its result."""
+
+    builder: Builder
+    name: str
+    shape: Shape
+
+    def apply(self, op: Op, *others: Tensor) -> Tensor:
+        """Apply any operator to this tensor, and others after it."""
+        return self.builder.add(op, (self.name, *(t.name for t in others)))
+
+    def conv(
+        self,
+        out: int,
+        kernel: int | Pair,
+        stride: int | Pair = 1,
+        pad: int | Pair = 0,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> Tensor:
+        return self.apply(Conv(out, pair(kernel), pair(stride), pair(pad), groups, bias))
+
+    def dense(self, out: int, bias: bool = True) -> Tensor:
+        return self.apply(Dense(out, bias))
+
+    def batchnorm(self, eps: float = 1e-5) -> Tensor:
+        return self.apply(BatchNorm(eps))
+
+    def relu(self) -> Tensor:
+        return self.apply(Relu())
+
+    def lrn(self, size: int, alpha: float, beta: float, k: float) -> Tensor:
+        return self.apply(Lrn(size, alpha, beta, k))
+
+    def maxpool(
+        self, kernel: int | Pair, stride: int | Pair = 1, pad: int | Pair = 0
+    ) -> Tensor:
+        return self.apply(MaxPool(pair(kernel), pair(stride), pair(pad)))
+
+    def avgpool(
+        self, kernel: int | Pair, stride: int | Pair = 1, pad: int | Pair = 0
+    ) -> Tensor:
+        return self.apply(AvgPool(pair(kernel), pair(stride), pair(pad)))
+
+    def global_avgpool(self) -> Tensor:
+        return self.apply(GlobalAvgPool())
+
+    def flatten(self) -> Tensor:
+        return self.apply(Flatten())
+
+    def dropout(self, rate: float) -> Tensor:
+        return self.apply(Dropout(rate))
+
+    def add(self, *others: Tensor) -> Tensor:
+        return self.apply(Add(), *others)
+
+    def concat(self, *others: Tensor) -> Tensor:
+        return self.apply(Concat(), *others)
+
+
+Network = Callable[[Tensor], Tensor]
+
+
+def block(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Name the nodes made inside after the function: `inception_3a.conv1` where the call gives
+    `name="3a"`, `inception1.conv1` where it does not."""
+
+    @functools.wraps(function)
+    def wrapper(x: Tensor, *args: Any, name: str = "", **kwargs: Any) -> Tensor:
+        with x.builder.scope(function.__name__, name):
+            return function(x, *args, **kwargs)
+
+    return wrapper
+
+
+def network(*shape: int) -> Callable[[Network], Network]:
+    """Say what input a network function takes: (C, H, W)."""
+
+    def mark(function: Network) -> Network:
+        function.input_shape = shape  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def build(function: Network, name: str = "", shape: Shape | None = None) -> Graph:
+    """Run a network function on a symbolic image and return its graph; raises GraphError."""
+    inner = function.func if isinstance(function, functools.partial) else function
+    name = name or inner.__name__
+    shape = shape or getattr(function, "input_shape", None)
+    if shape is None:
+        raise GraphError(f"network {name!r} does not say its input: decorate it @network(C, H, W)")
+    builder = Builder(shape)
+    result = function(Tensor(builder, INPUT, shape))
+    check(name, builder, result)
+    return Graph(name, shape, tuple(builder.nodes), (inner.__doc__ or "").strip())
+
+
+def check(name: str, builder: Builder, result: Any) -> None:
+    """A network must return its last tensor, flat, and leave nothing unused."""
+    if not isinstance(result, Tensor):
+        raise GraphError(f"network {name!r} returned {result!r}, not a Tensor")
+    if len(result.shape) != 1:
+        raise GraphError(f"network {name!r} ends in {result.shape}; logits are flat (classes,)")
+    used = {i for node in builder.nodes for i in node.inputs} | {result.name}
+    unused = [node.name for node in builder.nodes if node.name not in used]
+    if unused or result.name != builder.nodes[-1].name:
+        raise GraphError(f"network {name!r} computes {unused or result.name} and does not use it")
+

@@ -1,0 +1,62 @@
+"""The networks, one family per file; a new file here is a new family, and no list is edited.
+
+A module gives its networks as functions marked `@network(C, H, W)`, or, for a family made from a
+table, as the dictionary `NETWORKS`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import pkgutil
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from bench.errors import BenchError, unknown
+from bench.graph import Graph, Network, build
+
+QUICK = ("lenet5", "alexnet", "vgg16", "googlenet", "resnet50")  # what the quick profile measures
+
+
+def networks(module: ModuleType) -> dict[str, Network]:
+    """The networks that a module defines."""
+    marked = {k: v for k, v in vars(module).items() if hasattr(v, "input_shape")}
+    return marked | getattr(module, "NETWORKS", {})
+
+
+@cache
+def discover() -> dict[str, Network]:
+    """Every network of this package by name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
+    return {name: net for module in modules for name, net in networks(module).items()}
+
+
+def from_file(spec: str) -> Graph:
+    """The graph of `path/to/file.py:function`."""
+    path, _, function = spec.rpartition(":")
+    if not Path(path).is_file():
+        raise BenchError(f"--model {spec}: there is no file {path!r}")
+    module_spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    assert module_spec and module_spec.loader
+    module = importlib.util.module_from_spec(module_spec)
+    module_spec.loader.exec_module(module)
+    candidates = networks(module)
+    if function not in candidates and not hasattr(module, function):
+        raise unknown(f"network in {path}", function, candidates)
+    return build(candidates.get(function) or getattr(module, function), name=function)
+
+
+def load(name: str) -> Graph:
+    """The graph of a network by name, or of `file.py:function`."""
+    if ":" in name:
+        return from_file(name)
+    if name not in discover():
+        raise unknown("network", name, discover())
+    return build(discover()[name], name=name)
+
+
+def select(names: str) -> list[Graph]:
+    """Graphs for `all`, `quick` or a list with commas."""
+    chosen = {"all": tuple(discover()), "quick": QUICK}.get(names) or names.split(",")
+    return [load(name.strip()) for name in dict.fromkeys(chosen)]

@@ -1,0 +1,238 @@
+"""No parity, no number: a framework's program is compared with the referee before it is timed.
+
+Compared are the parameter count (exactly), the logits in evaluation mode, and in training mode
+(batch statistics, dropout rate 0) the loss and the gradient of every parameter. The bound of a
+tensor is, as root mean square,
+
+    MARGIN * (float32 twin - referee) + TIES * (ties decided otherwise - referee) + FLOOR * referee
+
+The twin is the referee in float32: its rounding says how far apart two correct programs lie. Ties
+(reference.py) are decisions that rounding makes: inputs within MARGIN of the twin's error in their
+channel. They are all turned round together. Passing results are kept by the hash of all that they depend on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import conformance, reference, weights
+from bench.client import Failure, Worker
+from bench.graph import Graph, Node
+from bench.reference import Array, Arrays, rms
+
+MARGIN = 10.0
+TIES = 2.0
+FLOOR = 1e-6
+LOSS_FLOOR = 1e-5  # a loss is one number: the twin's may be right by chance
+BATCH = 2
+LIMIT = 1200.0  # seconds for one call; compiling a network for the first time is slow
+PHASES = ("inference", "training")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One row of `bench check`: errors and bounds are relative to the referee's rms."""
+
+    framework: str
+    mode: str
+    model: str
+    phase: str
+    status: str  # ok, wrong, or the status of a Failure
+    reason: str = ""
+    parameters: int | None = None
+    worst_error: float | None = None
+    worst_tensor: str | None = None
+    bound: float | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.status == "ok"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the referee says of one tensor: values, and the rms by which a correct one may differ."""
+
+    value: Array
+    bound: float
+
+    def error(self, value: Array) -> float:
+        """rms difference; infinite where the shapes differ or the values are no numbers."""
+        if value.shape != self.value.shape:
+            return float("inf")
+        error = rms(value - self.value)
+        return error if np.isfinite(error) else float("inf")
+
+
+class Referee:
+    """The expected results of one network, computed when asked for."""
+
+    def __init__(self, graph: Graph, batch: int = BATCH) -> None:
+        self.graph = graph.without_dropout()
+        self.weights = weights.weights(self.graph)
+        self.x, self.y = weights.batch(self.graph, batch)
+
+    def run(self, dtype: Any) -> Array:
+        return reference.run(self.graph, self.weights, self.x, dtype=dtype).logits
+
+    def train(self, dtype: Any, **hooks: Any) -> reference.Run:
+        return reference.train(self.graph, self.weights, self.x, dtype, **hooks)
+
+    @cached_property
+    def inference(self) -> dict[str, Expected]:
+        """The logits."""
+        return {"logits": expected(self.run(np.float64), self.run(np.float32))}
+
+    @cached_property
+    def training(self) -> dict[str, Expected]:
+        """The loss and the gradient of every parameter."""
+        seen: Arrays = {}
+        passed = self.train(np.float32, observe=lambda node, x: remember(seen, node, x))
+        twin_loss, twin = reference.backpropagate(passed, self.y)[:2]
+        passed = self.train(np.float64, near=lambda node, x: nearness(x, seen.pop(node.name)))
+        loss, true = reference.backpropagate(passed, self.y)[:2]
+        passed.saved = passed.other
+        other = reference.backpropagate(passed, self.y)[1]
+        margin = MARGIN * abs(twin_loss - loss) + LOSS_FLOOR * abs(loss)
+        results = {k: expected(true[k], twin[k], other[k]) for k in true}
+        return {"loss": Expected(np.array(loss), margin)} | results
+
+    def trained(self, steps: int) -> dict[str, Expected]:
+        """The parameters after some steps of SGD with momentum on the same batch."""
+        true, twin = self.descend(steps, np.float64), self.descend(steps, np.float32)
+        return {k: expected(true[k], twin[k]) for k in true}
+
+    def descend(self, steps: int, dtype: Any) -> Arrays:
+        """v = momentum v + g; w = w - learning_rate v."""
+        values: Arrays = {k: v.astype(dtype) for k, v in self.weights.items()}
+        velocity: Arrays = {}
+        for _ in range(steps):
+            passed = reference.train(self.graph, values, self.x, dtype)
+            for key, g in reference.backpropagate(passed, self.y)[1].items():
+                velocity[key] = dtype(self.graph.momentum) * velocity.get(key, 0 * g) + g
+                values[key] = values[key] - dtype(self.graph.learning_rate) * velocity[key]
+        return {k: values[k] for k in velocity}
+
+
+def expected(true: Array, twin: Array, other: Array | None = None) -> Expected:
+    ties = rms(other - true) if other is not None else 0.0
+    return Expected(true, MARGIN * rms(twin - true) + TIES * ties + FLOOR * rms(true))
+
+
+def remember(seen: Arrays, node: Node, x: Array) -> Arrays:
+    """Keep the input of a node at which ties can be; changes nothing."""
+    if node.op.kind in reference.TIES:
+        seen[node.name] = x
+    return {}
+
+
+def nearness(x: Array, twin: Array) -> Array:
+    """How near to a decision is a tie: MARGIN times the twin's error, for each channel."""
+    axes = (0, *range(2, x.ndim))
+    error = np.sqrt(np.mean(np.square(x - twin), axis=axes, keepdims=True))
+    return MARGIN * np.maximum(error, rms(x - twin))
+
+
+def compare(found: Mapping[str, Array], wanted: Mapping[str, Expected]) -> dict[str, Any]:
+    """Status, reason, and the tensor that comes nearest to its bound, or passes it furthest."""
+    if missing := sorted(set(wanted) ^ set(found)):
+        return {"status": "wrong", "reason": f"missing or unknown tensors: {', '.join(missing)}"}
+    errors = {k: wanted[k].error(found[k]) for k in wanted}
+    # a tensor that is exactly zero has no scale of its own
+    ratios = {k: e / max(wanted[k].bound, 1e-30) for k, e in errors.items()}
+    worst = max(ratios, key=lambda k: ratios[k])
+    scale = max(rms(wanted[worst].value), 1e-30)
+    error, bound = errors[worst] / scale, wanted[worst].bound / scale
+    row = {"worst_error": error, "worst_tensor": worst, "bound": bound}
+    if ratios[worst] <= 1:
+        return row | {"status": "ok"}
+    count = sum(ratio > 1 for ratio in ratios.values())
+    reason = f"{worst} is off by {error:.2g} of its rms, allowed {bound:.2g}"
+    more = f"; {count} of {len(ratios)} tensors are" if count > 1 else ""
+    return row | {"status": "wrong", "reason": reason + more}
+
+
+class Checker:
+    """Drives one worker through the gate, network after network."""
+
+    def __init__(self, worker: Worker, framework: str, mode: str, folder: Path) -> None:
+        self.worker, self.framework, self.mode, self.folder = worker, framework, mode, folder
+
+    def check(self, referee: Referee) -> list[Verdict]:
+        """A verdict for inference and one for training."""
+        name = referee.graph.name
+        try:
+            count = self.build(referee)
+        except Failure as failure:
+            return [self.failed(name, phase, failure) for phase in PHASES]
+        if count != referee.graph.params:
+            reason = f"{count} parameters, the network has {referee.graph.params}"
+            status = {"status": "wrong", "reason": reason, "parameters": count}
+            return [Verdict(self.framework, self.mode, name, phase, **status) for phase in PHASES]
+        return [self.judged(referee, phase, count) for phase in PHASES]
+
+    def build(self, referee: Referee) -> int:
+        paths = save(self.folder, referee.graph, referee.weights, referee.x, referee.y)
+        self.worker.call("build", LIMIT, graph=paths["graph"], weights=paths["weights"])
+        counted = self.worker.call("parameters", LIMIT, out=self.path("parameters"))
+        return int(counted["parameters"])
+
+    def judged(self, referee: Referee, phase: str, count: int) -> Verdict:
+        try:
+            found, wanted = getattr(self, phase)(referee)
+        except Failure as failure:
+            return self.failed(referee.graph.name, phase, failure)
+        result = compare(found, wanted) | {"parameters": count}
+        return Verdict(self.framework, self.mode, referee.graph.name, phase, **result)
+
+    def inference(self, referee: Referee) -> tuple[Arrays, dict[str, Expected]]:
+        self.worker.call("logits", LIMIT, inputs=self.path("inputs"), out=self.path("logits"))
+        return self.arrays("logits"), referee.inference
+
+    def training(self, referee: Referee) -> tuple[Arrays, dict[str, Expected]]:
+        inputs = self.path("inputs")
+        value = self.worker.call("gradients", LIMIT, inputs=inputs, out=self.path("gradients"))
+        found = self.arrays("gradients") | {"loss": np.array(value["loss"])}
+        return found, referee.training
+
+    def update(self, referee: Referee, steps: int = conformance.STEPS) -> Verdict:
+        """Whole training steps: are the parameters where the referee's SGD takes them?"""
+        try:
+            count = self.build(referee)
+            self.worker.call("update", LIMIT, inputs=self.path("inputs"), steps=steps)
+            self.worker.call("parameters", LIMIT, out=self.path("parameters"))
+        except Failure as failure:
+            return self.failed(referee.graph.name, "step", failure)
+        result = compare(self.arrays("parameters"), referee.trained(steps))
+        result["parameters"] = count
+        return Verdict(self.framework, self.mode, referee.graph.name, "step", **result)
+
+    def failed(self, model: str, phase: str, failure: Failure) -> Verdict:
+        return Verdict(self.framework, self.mode, model, phase, failure.status, failure.reason)
+
+    def path(self, name: str) -> str:
+        return str(self.folder / f"{name}.npz")
+
+    def arrays(self, name: str) -> Arrays:
+        with np.load(self.path(name), allow_pickle=False) as arrays:
+            return {k: arrays[k] for k in arrays.files}
+
+
+def save(
+    folder: Path, graph: Graph, values: Mapping[str, Array], x: Array, y: Array
+) -> dict[str, str]:
+    """Write what a worker needs to build and run a network; the paths by name."""
+    paths = {"graph": folder / "graph.json", "weights": folder / "weights.npz", "inputs": folder / "inputs.npz"}
+    paths["graph"].write_text(json.dumps(graph.to_json()))
+    np.savez(paths["weights"], **values)  # type: ignore[arg-type]
+    np.savez(paths["inputs"], x=x, y=y)
+    return {k: str(v) for k, v in paths.items()}

@@ -1,0 +1,177 @@
+# Python 3.6 syntax, standard library and numpy only.
+"""The contract between the worker and a framework, and what all adapters share.
+
+An adapter is a file `impls/<framework>/adapter.py` with
+
+    NAME = "torch"                  # the folder's name
+    MODES = ("eager", "compile")    # literal; the first is the default
+    class Adapter(convmark.Adapter) # the methods below, in this order
+
+It runs in the framework's own interpreter, which imports this file under the name `convmark`:
+`from convmark import Unsupported, program, ...`. Import the framework inside `Adapter.__init__`
+or at the top of the file, never elsewhere: the worker times that import.
+
+Semantics are those of the graph: activations (N, C, H, W), convolution kernels (O, I/groups, kh,
+kw), dense weights (out, in), names `<node>/<weight>` such as `conv1/weight`. An adapter translates
+layouts in both directions, once, in `build` or in the checking methods; never in a timed step.
+
+What is timed must be what a good user of that framework writes: its own layers, its recommended
+layout for the device, no walk over the graph in a step (generate code with `program`, or walk while
+tracing), gradients of the parameters and none of the input, mean cross-entropy.
+An adapter never reads a clock.
+"""
+import collections
+
+import numpy
+
+PHASES = ("inference", "forward", "train", "step")
+
+
+class Unsupported(Exception):
+    """The framework cannot do this; the message is the reason, in its own words where it has any."""
+
+
+class Adapter(object):
+    """One framework in one mode, on one device."""
+
+    def __init__(self, mode, device, precision, threads):
+        """Prepare the framework; `device` is "cpu" or "cuda", `precision` "fp32", "tf32", "bf16"
+        or "fp16", `threads` the number of threads it may use (set every knob it has). fp32 means
+        true fp32: reduced-precision shortcuts such as TF32 are switched off.
+        Raises Unsupported."""
+        raise NotImplementedError
+
+    def versions(self):
+        """Names and versions that explain a number: {"torch": "2.13.0", "mkldnn": "3.7.1"}."""
+        raise NotImplementedError
+
+    def build(self, graph, weights):
+        """Make the native network, once. `graph` is `Graph.to_json()`, `weights` a dictionary of
+        float32 arrays with every trainable parameter and every stored statistic
+        (`batchnorm1/mean`, `batchnorm1/variance`). Raises Unsupported for what it cannot express."""
+        raise NotImplementedError
+
+    def parameters(self):
+        """The trainable parameters that the native network holds *now*, read back from the
+        framework: {"conv1/weight": float32 array in the graph's layout}. For checking."""
+        raise NotImplementedError
+
+    def logits(self, x):
+        """Evaluation mode: float32 (N, C, H, W) to float32 (N, classes), host to host. For
+        checking, with the same program that the phase `inference` times."""
+        raise NotImplementedError
+
+    def gradients(self, x, y):
+        """Training mode: the mean cross-entropy as a float and the gradient of every parameter in
+        the graph's layout, {"conv1/weight": array}. For checking, with the same program that the
+        phase `train` times; leaves the parameters as they are."""
+        raise NotImplementedError
+
+    def step(self, phase, x, y):
+        """A function without arguments that does one step and returns something for `wait`.
+
+        x, float32 (N, C, H, W), and y, int64 (N,), are moved to the device here, not in the step.
+        inference: logits in evaluation mode. forward: training mode up to the loss, keeping what a
+        backward pass would need where the framework is eager. train: loss and gradients of all
+        parameters. step: train, then SGD with momentum (v = m v + g; w = w - lr v) by the
+        framework's own optimiser, with graph["training"]'s learning_rate and momentum; a step
+        changes the parameters."""
+        raise NotImplementedError
+
+    def wait(self, result):
+        """Return when `result`, and the work that was started before it, is computed."""
+        raise NotImplementedError
+
+    def memory(self):
+        """The device allocator's figures in bytes, {"allocated_peak": ...}; {} where there are
+        none (on the CPU the worker reads the process's)."""
+        return {}
+
+    def source(self):
+        """The native program as text, for a reader."""
+        return ""
+
+
+def program(graph, expressions, head, indent="    "):
+    """Source of a straight-line function: one assignment per node, then the return.
+
+    `expressions` maps an op's name to a function (node, argument names) -> expression.
+    Variables are reused as soon as their value is dead, as in code written by hand, so that
+    activations are freed at the same point. `head` is the first line; its argument is `x`."""
+    lines, names, free = [head], {"input": "x"}, []
+    uses = collections.Counter(i for node in graph["nodes"] for i in node["inputs"])
+    for node in graph["nodes"]:
+        arguments = [names[i] for i in node["inputs"]]
+        uses.subtract(node["inputs"])
+        dead = [names[i] for i in sorted(set(node["inputs"])) if not uses[i]]
+        target = dead.pop(0) if dead else free.pop() if free else "x%d" % len(set(names.values()))
+        free.extend(dead)
+        names[node["name"]] = target
+        lines.append("%s%s = %s" % (indent, target, expressions[node["op"]](node, arguments)))
+    lines.append("%sreturn %s" % (indent, target))
+    return "\n".join(lines) + "\n"
+
+
+def define(source, name, scope):
+    """The function `name` that `source` defines, with `scope` as its globals."""
+    scope = dict(scope)
+    exec(compile(source, "<%s>" % name, "exec"), scope)
+    return scope[name]
+
+
+def identifier(name):
+    """A node's name as an identifier: `inception_3a.conv1` -> `inception_3a_conv1`."""
+    return name.replace(".", "_")
+
+
+def keys(graph, kind="weights"):
+    """`node/weight` for each trainable parameter (or each entry of `state`), in order."""
+    return [n["name"] + "/" + w for n in graph["nodes"] for w in n[kind]]
+
+
+def consumers(graph):
+    """How many times each node's result is used: {"conv1": 1, ...}."""
+    return collections.Counter(i for node in graph["nodes"] for i in node["inputs"])
+
+
+class ChannelsLast(object):
+    """Weights between the graph's layout and that of a framework which computes in NHWC: kernels
+    OIHW and HWIO, dense (out, in) and (in, out), with the rows of a dense layer behind a flatten
+    permuted from CHW to HWC order, so that flattening needs no transpose at run time."""
+
+    def __init__(self, graph):
+        self.nodes = {node["name"]: node for node in graph["nodes"]}
+        self.flat = {}
+        for node in graph["nodes"]:
+            if node["op"] == "flatten":
+                self.flat[node["name"]] = node["input_shapes"][0]
+            elif node["op"] in ("relu", "dropout") and node["inputs"][0] in self.flat:
+                self.flat[node["name"]] = self.flat[node["inputs"][0]]
+
+    def to_native(self, key, array):
+        node, weight = self._split(key)
+        if weight != "weight" or node["op"] not in ("conv", "dense"):
+            return array
+        if node["op"] == "conv":
+            return array.transpose(2, 3, 1, 0)
+        if node["inputs"][0] in self.flat:
+            chw = self.flat[node["inputs"][0]]
+            array = array.reshape([-1] + chw).transpose(0, 2, 3, 1).reshape(array.shape)
+        return array.T
+
+    def to_graph(self, key, array):
+        node, weight = self._split(key)
+        array = numpy.asarray(array)
+        if weight != "weight" or node["op"] not in ("conv", "dense"):
+            return array
+        if node["op"] == "conv":
+            return array.transpose(3, 2, 0, 1)
+        array = array.T
+        if node["inputs"][0] in self.flat:
+            c, h, w = self.flat[node["inputs"][0]]
+            array = array.reshape(-1, h, w, c).transpose(0, 3, 1, 2).reshape(array.shape)
+        return array
+
+    def _split(self, key):
+        name, _, weight = key.rpartition("/")
+        return self.nodes[name], weight

@@ -1,0 +1,239 @@
+# Python 3.6 syntax, standard library and numpy only.
+"""Serves one framework to the harness: JSON lines on standard input and the original standard output.
+
+    python -s worker.py <framework>/adapter.py
+
+A request is {"verb": ..., ...}; its reply is {"value": ...} or {"error": {"kind", "message",
+"traceback"}}. Arrays travel as paths of .npz files. File descriptor 1 is pointed at 2 before
+anything else is imported, so that no print of Python or C++ can corrupt the channel.
+The worker holds the one stopwatch: a timed region is steps and the wait, nothing else.
+"""
+import gc
+import importlib.util
+import json
+import os
+import sys
+import time
+import traceback
+
+CHANNEL = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+sys.stdout = sys.stderr
+HERE = os.path.dirname(os.path.abspath(__file__))
+# a folder called impls/torch must not shadow the real one
+sys.path[:] = [p for p in sys.path if os.path.abspath(p or ".") not in (HERE, os.path.dirname(HERE))]
+
+LEVEL = 0.05  # warm-up ends when two groups of samples agree within this
+GROUP = 4  # samples in such a group
+
+
+def set_affinity():
+    """Bind to the processors that the harness gave, before any library counts them."""
+    cpus = os.environ.get("CONVMARK_CPUS", "")
+    if cpus and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, [int(c) for c in cpus.split(",")])
+
+
+def load(name, path):
+    """The module in the file `path`, known as `name`."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def status_kib(field):
+    """A field of /proc/self/status in bytes, or None where there is none."""
+    try:
+        with open("/proc/self/status") as lines:
+            found = [line for line in lines if line.startswith(field + ":")]
+    except IOError:
+        return None
+    return int(found[0].split()[1]) * 1024 if found else None
+
+
+def reset_peak():
+    """Let VmHWM start again from the memory in use now (Linux, proc(5), clear_refs 5)."""
+    try:
+        with open("/proc/self/clear_refs", "w") as refs:
+            refs.write("5")
+        return True
+    except IOError:
+        return False
+
+
+class Worker(object):
+    def __init__(self, path):
+        self.path = path
+        self.adapter = None
+        self.steps = {}
+
+    def hello(self, mode, device, precision, threads):
+        """Import the framework; seconds of that import, and who we are."""
+        import numpy  # noqa: F401  its import is not the framework's
+
+        load("convmark", os.path.join(HERE, "adapter.py"))
+        start = time.perf_counter()
+        module = load("convmark_" + os.path.basename(os.path.dirname(self.path)), self.path)
+        self.adapter = module.Adapter(mode, device, precision, threads)
+        seconds = time.perf_counter() - start
+        return {
+            "framework": module.NAME, "mode": mode, "import_seconds": seconds, "pid": os.getpid(),
+            "python": sys.version.split()[0], "versions": dict(self.adapter.versions()),
+            "rss": status_kib("VmRSS"),
+        }  # fmt: skip
+
+    def build(self, graph, weights):
+        """Build a network from files; seconds that the adapter took."""
+        import numpy
+
+        with open(graph) as text:
+            graph = json.load(text)
+        with numpy.load(weights, allow_pickle=False) as arrays:
+            weights = {k: arrays[k] for k in arrays.files}
+        self.steps = {}
+        start = time.perf_counter()
+        self.adapter.build(graph, weights)
+        return {"build_seconds": time.perf_counter() - start}
+
+    def source(self):
+        return {"source": self.adapter.source()}
+
+    def parameters(self, out):
+        """Save the native network's parameters; how many there are."""
+        arrays = self.adapter.parameters()
+        self.save(out, arrays)
+        return {"parameters": int(sum(a.size for a in arrays.values()))}
+
+    def logits(self, inputs, out):
+        self.save(out, {"logits": self.adapter.logits(self.arrays(inputs)[0])})
+        return {}
+
+    def gradients(self, inputs, out):
+        loss, gradients = self.adapter.gradients(*self.arrays(inputs))
+        self.save(out, gradients)
+        return {"loss": float(loss)}
+
+    def update(self, inputs, steps):
+        """Do whole training steps, to be followed by `parameters`."""
+        step = self.adapter.step("step", *self.arrays(inputs))
+        for _ in range(steps):
+            self.adapter.wait(step())
+        return {}
+
+    def warmup(self, phase, inputs, seconds):
+        """Prepare a phase and run it until its samples are level, or for `seconds` (at least once).
+
+        Level: the medians of the last two groups differ by less than LEVEL."""
+        step = self.adapter.step(phase, *self.arrays(inputs))
+        self.steps[phase] = step
+        end = time.perf_counter() + seconds
+        first = self.sample(step, 1)
+        samples, level = [], False
+        while time.perf_counter() < end and not level:
+            samples.append(self.sample(step, 1))
+            level = is_level(samples)
+        return {"first_call": first, "samples": samples, "level": level}
+
+    def measure(self, phase, seconds, samples, shortest):
+        """A block of samples of a prepared phase: at least one, at most `samples`, for about
+        `seconds`; each repeats the step until it lasts `shortest` seconds."""
+        step = self.steps[phase]
+        repeats = self.repeats(step, shortest)
+        results = []
+        gc.collect()
+        gc.disable()
+        cpu, start = time.process_time(), time.perf_counter()
+        while not results or (len(results) < samples and time.perf_counter() - start < seconds):
+            results.append(self.sample(step, repeats))
+        wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+        gc.enable()
+        return {"repeats": repeats, "samples": results, "wall": wall, "cpu": cpu}
+
+    def memory(self, phase, inputs, steps):
+        """Memory before the phase is prepared and at its peak over some steps, in bytes."""
+        gc.collect()
+        baseline = status_kib("VmRSS")
+        resettable = reset_peak()
+        step = self.adapter.step(phase, *self.arrays(inputs))
+        for _ in range(steps):
+            self.adapter.wait(step())
+        peak = status_kib("VmHWM") if resettable else None
+        return {"baseline": baseline, "peak": peak, "device": self.adapter.memory()}
+
+    def repeats(self, step, shortest):
+        """How many steps make a sample of `shortest` seconds: doubled until it lasts."""
+        count = 1
+        while count < 1 << 20 and self.sample(step, count) * count < shortest:
+            count *= 2
+        return count
+
+    def sample(self, step, repeats):
+        """Seconds per step, over `repeats` steps."""
+        wait, clock = self.adapter.wait, time.perf_counter
+        start = clock()
+        for _ in range(repeats):
+            result = step()
+        wait(result)
+        return (clock() - start) / repeats
+
+    def arrays(self, path):
+        import numpy
+
+        with numpy.load(path, allow_pickle=False) as arrays:
+            return arrays["x"], arrays["y"]
+
+    def save(self, path, arrays):
+        import numpy
+
+        numpy.savez(path, **{k: numpy.asarray(v) for k, v in arrays.items()})
+
+    def answer(self, request):
+        """The reply to a request; every failure is a field of it."""
+        verb = request.pop("verb")
+        try:
+            return {"value": getattr(self, verb)(**request)}
+        except MemoryError:
+            return failure("out_of_memory")
+        except Exception as error:
+            return failure(kind_of(error))
+
+
+def is_level(samples):
+    if len(samples) < 2 * GROUP:
+        return False
+    late = sorted(samples[-GROUP:])[GROUP // 2]
+    early = sorted(samples[-2 * GROUP : -GROUP])[GROUP // 2]
+    return abs(late - early) <= LEVEL * early
+
+
+def kind_of(error):
+    """`unsupported`, `out_of_memory` or `error`; frameworks word their memory errors differently."""
+    if type(error).__name__ == "Unsupported":
+        return "unsupported"
+    text = (type(error).__name__ + " " + str(error)).lower()
+    signs = ("out of memory", "outofmemory", "resource_exhausted", "bad_alloc", "cudaerrormemory")
+    return "out_of_memory" if any(sign in text for sign in signs) else "error"
+
+
+def failure(kind):
+    error = sys.exc_info()[1]
+    message = str(error) or type(error).__name__
+    return {"error": {"kind": kind, "message": message, "traceback": traceback.format_exc()}}
+
+
+def main(path):
+    set_affinity()
+    worker = Worker(os.path.abspath(path))
+    for line in iter(sys.stdin.readline, ""):
+        request = json.loads(line)
+        if request["verb"] == "exit":
+            break
+        CHANNEL.write(json.dumps(worker.answer(request)) + "\n")
+        CHANNEL.flush()
+    os._exit(0)  # frameworks' own shutdown is slow and can crash; nothing is left to save
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
