@@ -20,10 +20,10 @@ from types import TracebackType
 from typing import Any
 
 WORKER = Path(__file__).resolve().parent.parent / "impls" / "worker.py"
-KEPT = (
-    "PATH HOME USER LANG LC_ALL TMPDIR XDG_CACHE_HOME CC CXX SYSTEMROOT "
-    "CUDA_VISIBLE_DEVICES CUDA_HOME CUDA_PATH NVIDIA_VISIBLE_DEVICES"
-).split()  # what a worker sees of our environment
+KEPT = (  # what a worker sees of our environment
+    *("PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "XDG_CACHE_HOME", "CC", "CXX"),
+    *("CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CUDA_PATH", "NVIDIA_VISIBLE_DEVICES"),
+)
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -66,7 +66,8 @@ class Worker:
     ) -> None:
         """Start `adapter` under `python`; what it prints goes to `log`."""
         self.log = log
-        with open(log or os.devnull, "ab") as errors:
+        self.about: dict[str, Any] = {}
+        with Path(log or os.devnull).open("ab") as errors:
             self.process = subprocess.Popen(
                 [str(python), "-s", str(WORKER), str(adapter)],
                 stdin=subprocess.PIPE,
@@ -81,7 +82,10 @@ class Worker:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         self.kill()
 
@@ -130,7 +134,7 @@ class Worker:
     def note(self, text: str) -> None:
         """Keep a traceback in the log, where the rest of the worker's words are."""
         if self.log:
-            with contextlib.suppress(OSError), open(self.log, "a") as log:
+            with contextlib.suppress(OSError), self.log.open("a") as log:
                 log.write(text)
 
     def signal(self, number: signal.Signals) -> None:

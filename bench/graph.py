@@ -1,16 +1,17 @@
 """A CNN described once: symbolic tensors, blocks, and the flat list of nodes they leave behind.
 
-    @network(3, 224, 224)
-    def toy(x: Tensor) -> Tensor:
-        return x.conv(8, 3, pad=1).relu().global_avgpool().dense(10)
+@network(3, 224, 224)
+def toy(x: Tensor) -> Tensor:
+return x.conv(8, 3, pad=1).relu().global_avgpool().dense(10)
 
-    build(toy).nodes
+build(toy).nodes
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import inspect
 import json
 import sys
 from collections import Counter
@@ -223,14 +224,10 @@ class Tensor:
     def lrn(self, size: int, alpha: float, beta: float, k: float) -> Tensor:
         return self.apply(Lrn(size, alpha, beta, k))
 
-    def maxpool(
-        self, kernel: int | Pair, stride: int | Pair = 1, pad: int | Pair = 0
-    ) -> Tensor:
+    def maxpool(self, kernel: int | Pair, stride: int | Pair = 1, pad: int | Pair = 0) -> Tensor:
         return self.apply(MaxPool(pair(kernel), pair(stride), pair(pad)))
 
-    def avgpool(
-        self, kernel: int | Pair, stride: int | Pair = 1, pad: int | Pair = 0
-    ) -> Tensor:
+    def avgpool(self, kernel: int | Pair, stride: int | Pair = 1, pad: int | Pair = 0) -> Tensor:
         return self.apply(AvgPool(pair(kernel), pair(stride), pair(pad)))
 
     def global_avgpool(self) -> Tensor:
@@ -284,7 +281,7 @@ def build(function: Network, name: str = "", shape: Shape | None = None) -> Grap
     builder = Builder(shape)
     result = function(Tensor(builder, INPUT, shape))
     check(name, builder, result)
-    return Graph(name, shape, tuple(builder.nodes), (inner.__doc__ or "").strip())
+    return Graph(name, shape, tuple(builder.nodes), inspect.cleandoc(inner.__doc__ or ""))
 
 
 def check(name: str, builder: Builder, result: Any) -> None:
@@ -297,4 +294,3 @@ def check(name: str, builder: Builder, result: Any) -> None:
     unused = [node.name for node in builder.nodes if node.name not in used]
     if unused or result.name != builder.nodes[-1].name:
         raise GraphError(f"network {name!r} computes {unused or result.name} and does not use it")
-

@@ -8,16 +8,14 @@ tensor is, as root mean square,
 
 The twin is the referee in float32: its rounding says how far apart two correct programs lie. Ties
 (reference.py) are decisions that rounding makes: inputs within MARGIN of the twin's error in their
-channel. They are all turned round together. Passing results are kept by the hash of all that they depend on.
+channel. They are all turned round together.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import tempfile
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -60,7 +58,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Expected:
-    """What the referee says of one tensor: values, and the rms by which a correct one may differ."""
+    """What the referee says of one tensor: its values, and the rms that one may be off."""
 
     value: Array
     bound: float
@@ -139,7 +137,8 @@ def nearness(x: Array, twin: Array) -> Array:
     """How near to a decision is a tie: MARGIN times the twin's error, for each channel."""
     axes = (0, *range(2, x.ndim))
     error = np.sqrt(np.mean(np.square(x - twin), axis=axes, keepdims=True))
-    return MARGIN * np.maximum(error, rms(x - twin))
+    near: Array = MARGIN * np.maximum(error, rms(x - twin))
+    return near
 
 
 def compare(found: Mapping[str, Array], wanted: Mapping[str, Expected]) -> dict[str, Any]:
@@ -176,8 +175,8 @@ class Checker:
             return [self.failed(name, phase, failure) for phase in PHASES]
         if count != referee.graph.params:
             reason = f"{count} parameters, the network has {referee.graph.params}"
-            status = {"status": "wrong", "reason": reason, "parameters": count}
-            return [Verdict(self.framework, self.mode, name, phase, **status) for phase in PHASES]
+            wrong = Failure("wrong", reason)
+            return [self.failed(name, phase, wrong, count) for phase in PHASES]
         return [self.judged(referee, phase, count) for phase in PHASES]
 
     def build(self, referee: Referee) -> int:
@@ -216,8 +215,9 @@ class Checker:
         result["parameters"] = count
         return Verdict(self.framework, self.mode, referee.graph.name, "step", **result)
 
-    def failed(self, model: str, phase: str, failure: Failure) -> Verdict:
-        return Verdict(self.framework, self.mode, model, phase, failure.status, failure.reason)
+    def failed(self, model: str, phase: str, failure: Failure, count: int | None = None) -> Verdict:
+        status, reason = failure.status, failure.reason
+        return Verdict(self.framework, self.mode, model, phase, status, reason, count)
 
     def path(self, name: str) -> str:
         return str(self.folder / f"{name}.npz")
@@ -231,7 +231,11 @@ def save(
     folder: Path, graph: Graph, values: Mapping[str, Array], x: Array, y: Array
 ) -> dict[str, str]:
     """Write what a worker needs to build and run a network; the paths by name."""
-    paths = {"graph": folder / "graph.json", "weights": folder / "weights.npz", "inputs": folder / "inputs.npz"}
+    paths = {
+        "graph": folder / "graph.json",
+        "weights": folder / "weights.npz",
+        "inputs": folder / "inputs.npz",
+    }
     paths["graph"].write_text(json.dumps(graph.to_json()))
     np.savez(paths["weights"], **values)  # type: ignore[arg-type]
     np.savez(paths["inputs"], x=x, y=y)

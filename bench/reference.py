@@ -4,8 +4,8 @@ No framework is its own judge. In float64 this gives the values that all framewo
 with; in float32 the "twin", whose own rounding says how far apart two correct programs may lie.
 `tests/test_reference.py` checks each backward against finite differences of its forward.
 
-Arrays are (N, C, H, W) or (N, K). `FORWARD[op](op, inputs, weights, training)` gives the output and
-what the backward needs; `BACKWARD[op](op, saved, gradient)` the gradients of the inputs and weights.
+Arrays are (N, C, H, W) or (N, K). `FORWARD[kind](op, at)` gives the output and what the
+backward needs, `BACKWARD[kind](op, saved, gradient)` the gradients of the inputs and weights.
 Convolution is im2col and a matrix product, one image at a time, so that memory stays bounded.
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -25,9 +25,24 @@ from bench.ops import Pair
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
-Forward = Callable[[Any, Sequence[Array], Mapping[str, Array], bool], tuple[Array, Any]]
 Backward = Callable[[Any, Any, Array], tuple[list[Array], Arrays]]
 Near = Callable[[Node, Array], Array]
+
+
+class At(NamedTuple):
+    """What an operator is applied to: inputs, its own weights and statistics, and the mode."""
+
+    inputs: Sequence[Array]
+    weights: Mapping[str, Array]
+    training: bool
+
+    @property
+    def x(self) -> Array:
+        """The first input."""
+        return self.inputs[0]
+
+
+Forward = Callable[[Any, At], tuple[Array, Any]]
 
 FORWARD: dict[str, Forward] = {}
 BACKWARD: dict[str, Backward] = {}
@@ -93,11 +108,9 @@ def uncolumns(columns: Array, shape: tuple[int, ...], kernel: Pair, stride: Pair
 
 
 @forward(ops.Conv)
-def conv(
-    op: ops.Conv, inputs: Sequence[Array], weights: Mapping[str, Array], training: bool
-) -> tuple[Array, Any]:
-    x = padded(inputs[0], op.pad)
-    kernels = weights["weight"].reshape(op.groups, op.out // op.groups, -1)
+def conv(op: ops.Conv, at: At) -> tuple[Array, Any]:
+    x = padded(at.x, op.pad)
+    kernels = at.weights["weight"].reshape(op.groups, op.out // op.groups, -1)
     size = ops.window("conv", x.shape[-2:], op.kernel, op.stride, (0, 0))
     y = np.empty((len(x), op.out, *size), x.dtype)
     for image, out in zip(x, y, strict=True):
@@ -106,7 +119,7 @@ def conv(
             product = kernel @ columns(part, op.kernel, op.stride)
             target[...] = product.reshape(target.shape)
     if op.bias:
-        y += weights["bias"][:, None, None]
+        y += at.weights["bias"][:, None, None]
     return y, (x, kernels)
 
 
@@ -132,11 +145,9 @@ def bias_gradient(wanted: bool, value: Array) -> Arrays:
 
 
 @forward(ops.Dense)
-def dense(
-    op: ops.Dense, inputs: Sequence[Array], weights: Mapping[str, Array], training: bool
-) -> tuple[Array, Any]:
-    y = inputs[0] @ weights["weight"].T
-    return (y + weights["bias"] if op.bias else y), (inputs[0], weights["weight"])
+def dense(op: ops.Dense, at: At) -> tuple[Array, Any]:
+    y = at.x @ at.weights["weight"].T
+    return (y + at.weights["bias"] if op.bias else y), (at.x, at.weights["weight"])
 
 
 @backward(ops.Dense)
@@ -146,15 +157,13 @@ def dense_backward(op: ops.Dense, saved: Any, dy: Array) -> tuple[list[Array], A
 
 
 @forward(ops.BatchNorm)
-def batchnorm(
-    op: ops.BatchNorm, inputs: Sequence[Array], weights: Mapping[str, Array], training: bool
-) -> tuple[Array, Any]:
-    x = inputs[0]
-    mean, variance = moments(x) if training else (weights["mean"], weights["variance"])
+def batchnorm(op: ops.BatchNorm, at: At) -> tuple[Array, Any]:
+    x = at.x
+    mean, variance = moments(x) if at.training else (at.weights["mean"], at.weights["variance"])
     inverse = 1 / np.sqrt(variance + np.asarray(op.eps, x.dtype))
     normal = (x - mean[:, None, None]) * inverse[:, None, None]
-    y = normal * weights["scale"][:, None, None] + weights["shift"][:, None, None]
-    return y, (normal, inverse, weights["scale"], training)
+    y = normal * at.weights["scale"][:, None, None] + at.weights["shift"][:, None, None]
+    return y, (normal, inverse, at.weights["scale"], at.training)
 
 
 def moments(x: Array) -> tuple[Array, Array]:
@@ -178,10 +187,8 @@ def batchnorm_backward(op: ops.BatchNorm, saved: Any, dy: Array) -> tuple[list[A
 
 
 @forward(ops.Relu)
-def relu(
-    op: ops.Relu, inputs: Sequence[Array], weights: Mapping[str, Array], training: bool
-) -> tuple[Array, Any]:
-    return np.maximum(inputs[0], 0), inputs[0] > 0
+def relu(op: ops.Relu, at: At) -> tuple[Array, Any]:
+    return np.maximum(at.x, 0), at.x > 0
 
 
 @backward(ops.Relu)
@@ -190,10 +197,8 @@ def relu_backward(op: ops.Relu, saved: Any, dy: Array) -> tuple[list[Array], Arr
 
 
 @forward(ops.Lrn)
-def lrn(
-    op: ops.Lrn, inputs: Sequence[Array], weights: Mapping[str, Array], training: bool
-) -> tuple[Array, Any]:
-    x = inputs[0]
+def lrn(op: ops.Lrn, at: At) -> tuple[Array, Any]:
+    x = at.x
     base = op.k + op.alpha / op.size * neighbours(x * x, op.size)
     base = base.astype(x.dtype)
     return x * base**-op.beta, (x, base)
@@ -215,11 +220,9 @@ def lrn_backward(op: ops.Lrn, saved: Any, dy: Array) -> tuple[list[Array], Array
 
 
 @forward(ops.MaxPool)
-def maxpool(
-    op: ops.MaxPool, inputs: Sequence[Array], weights: Mapping[str, Array], training: bool
-) -> tuple[Array, Any]:
+def maxpool(op: ops.MaxPool, at: At) -> tuple[Array, Any]:
     """Of equal values the first in row-major order wins, and gets the gradient."""
-    x = padded(inputs[0], op.pad, -np.inf)
+    x = padded(at.x, op.pad, -np.inf)
     best: Array | None = None
     where: Array | None = None
     for k, (rows, cols) in enumerate(taps(x.shape, op.kernel, op.stride)):
@@ -243,13 +246,12 @@ def maxpool_backward(op: ops.MaxPool, saved: Any, dy: Array) -> tuple[list[Array
 
 
 @forward(ops.AvgPool)
-def avgpool(
-    op: ops.AvgPool, inputs: Sequence[Array], weights: Mapping[str, Array], training: bool
-) -> tuple[Array, Any]:
-    x, ones = padded(inputs[0], op.pad), padded(np.ones_like(inputs[0][:1, :1]), op.pad)
+def avgpool(op: ops.AvgPool, at: At) -> tuple[Array, Any]:
+    x, ones = padded(at.x, op.pad), padded(np.ones_like(at.x[:1, :1]), op.pad)
     slices = list(taps(x.shape, op.kernel, op.stride))
-    count = sum(ones[..., rows, cols] for rows, cols in slices)
-    return sum(x[..., rows, cols] for rows, cols in slices) / count, (x.shape, count)
+    count = np.sum([ones[..., rows, cols] for rows, cols in slices], axis=0)
+    total = np.sum([x[..., rows, cols] for rows, cols in slices], axis=0)
+    return total / count, (x.shape, count)
 
 
 @backward(ops.AvgPool)
@@ -262,10 +264,8 @@ def avgpool_backward(op: ops.AvgPool, saved: Any, dy: Array) -> tuple[list[Array
 
 
 @forward(ops.GlobalAvgPool)
-def globalavgpool(
-    op: ops.GlobalAvgPool, inputs: Sequence[Array], weights: Mapping[str, Array], training: bool
-) -> tuple[Array, Any]:
-    return inputs[0].mean((2, 3)), inputs[0].shape
+def globalavgpool(op: ops.GlobalAvgPool, at: At) -> tuple[Array, Any]:
+    return at.x.mean((2, 3)), at.x.shape
 
 
 @backward(ops.GlobalAvgPool)
@@ -274,10 +274,8 @@ def globalavgpool_backward(op: ops.Op, saved: Any, dy: Array) -> tuple[list[Arra
 
 
 @forward(ops.Flatten)
-def flatten(
-    op: ops.Flatten, inputs: Sequence[Array], weights: Mapping[str, Array], training: bool
-) -> tuple[Array, Any]:
-    return inputs[0].reshape(len(inputs[0]), -1), inputs[0].shape
+def flatten(op: ops.Flatten, at: At) -> tuple[Array, Any]:
+    return at.x.reshape(len(at.x), -1), at.x.shape
 
 
 @backward(ops.Flatten)
@@ -286,13 +284,11 @@ def flatten_backward(op: ops.Op, saved: Any, dy: Array) -> tuple[list[Array], Ar
 
 
 @forward(ops.Dropout)
-def dropout(
-    op: ops.Dropout, inputs: Sequence[Array], weights: Mapping[str, Array], training: bool
-) -> tuple[Array, Any]:
+def dropout(op: ops.Dropout, at: At) -> tuple[Array, Any]:
     """The identity: chance cannot be compared, so checks run at rate 0."""
-    if training and op.rate:
+    if at.training and op.rate:
         raise ValueError(f"the referee trains without dropout; got rate {op.rate}")
-    return inputs[0], None
+    return at.x, None
 
 
 @backward(ops.Dropout)
@@ -301,10 +297,8 @@ def dropout_backward(op: ops.Op, saved: Any, dy: Array) -> tuple[list[Array], Ar
 
 
 @forward(ops.Add)
-def add(
-    op: ops.Add, inputs: Sequence[Array], weights: Mapping[str, Array], training: bool
-) -> tuple[Array, Any]:
-    return np.add(*inputs) if len(inputs) == 2 else sum(inputs[1:], inputs[0]), len(inputs)
+def add(op: ops.Add, at: At) -> tuple[Array, Any]:
+    return np.add(*at.inputs) if len(at.inputs) == 2 else sum(at.inputs[1:], at.x), len(at.inputs)
 
 
 @backward(ops.Add)
@@ -313,11 +307,9 @@ def add_backward(op: ops.Op, saved: Any, dy: Array) -> tuple[list[Array], Arrays
 
 
 @forward(ops.Concat)
-def concat(
-    op: ops.Concat, inputs: Sequence[Array], weights: Mapping[str, Array], training: bool
-) -> tuple[Array, Any]:
-    edges = np.cumsum([x.shape[1] for x in inputs])[:-1]
-    return np.concatenate(inputs, 1), edges
+def concat(op: ops.Concat, at: At) -> tuple[Array, Any]:
+    edges = np.cumsum([x.shape[1] for x in at.inputs])[:-1]
+    return np.concatenate(at.inputs, 1), edges
 
 
 @backward(ops.Concat)
@@ -377,7 +369,7 @@ def run(
         own = node_weights(node, weights, dtype)
         if observe:
             own.update(observe(node, inputs[0]))
-        y, rest = FORWARD[node.op.kind](node.op, inputs, own, training)
+        y, rest = FORWARD[node.op.kind](node.op, At(inputs, own, training))
         values[node.name] = y
         if keep:
             saved[node.name] = rest
@@ -442,4 +434,7 @@ def maxpool_ties(op: ops.MaxPool, x: Array, y: Array, saved: Any, limit: Array) 
     return shape, where
 
 
-TIES = {ops.Relu.kind: relu_ties, ops.MaxPool.kind: maxpool_ties}
+TIES: dict[str, Callable[[Any, Array, Array, Any, Array], Any]] = {
+    ops.Relu.kind: relu_ties,
+    ops.MaxPool.kind: maxpool_ties,
+}

@@ -26,7 +26,8 @@ Array = NDArray[np.float32]
 SEED = 20261123
 CALIBRATION = 4  # pictures in the pass that sets the batch-norm statistics
 CENTRE = {"scale": 0.5, "shift": 0.5, "bias": 0.2}
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, RGB in 0 to 1
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet's, RGB in 0 to 1
+DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 
 
 def generator(*key: Any) -> np.random.Generator:
@@ -50,9 +51,13 @@ def draw(name: str, shape: Shape) -> Array:
 
 def weights(graph: Graph) -> dict[str, Array]:
     """Every trainable parameter and every stored statistic of a network, as float32."""
-    values = {f"{n.name}/{w}": draw(f"{n.name}/{w}", s) for n in graph.nodes for w, s in n.weights.items()}
+    values = {
+        f"{n.name}/{w}": draw(f"{n.name}/{w}", s) for n in graph.nodes for w, s in n.weights.items()
+    }
     for node in graph.nodes:  # placeholders, so that the pass below can run
-        values |= {f"{node.name}/{s}": np.ones(shape, np.float32) for s, shape in node.state.items()}
+        values |= {
+            f"{node.name}/{s}": np.ones(shape, np.float32) for s, shape in node.state.items()
+        }
     if any(node.state for node in graph.nodes):
         values |= statistics(graph, values)
     return values
@@ -90,8 +95,10 @@ def picture(index: int, shape: Shape) -> Array:
     scale = random.uniform(0.4, 1.0) * min(photo.width / width, photo.height / height)
     size = (int(width * scale), int(height * scale))
     left, top = (int(random.integers(0, n - s + 1)) for n, s in zip(photo.size, size, strict=True))
-    crop = photo.resize((width, height), Image.Resampling.BILINEAR, (left, top, left + size[0], top + size[1]))
-    pixels = (np.asarray(crop, np.float32) / 255 - np.float32(MEAN)) / np.float32(DEVIATION)
+    crop = photo.resize(
+        (width, height), Image.Resampling.BILINEAR, (left, top, left + size[0], top + size[1])
+    )
+    pixels = (np.asarray(crop, np.float32) / 255 - MEAN) / DEVIATION
     if channels != 3:  # grey, repeated: LeNet and the user's own
         pixels = np.repeat(pixels.mean(2, keepdims=True), channels, axis=2)
     return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)

@@ -8,6 +8,7 @@ A request is {"verb": ..., ...}; its reply is {"value": ...} or {"error": {"kind
 anything else is imported, so that no print of Python or C++ can corrupt the channel.
 The worker holds the one stopwatch: a timed region is steps and the wait, nothing else.
 """
+import ctypes
 import gc
 import importlib.util
 import json
@@ -32,6 +33,14 @@ def set_affinity():
     cpus = os.environ.get("CONVMARK_CPUS", "")
     if cpus and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, [int(c) for c in cpus.split(",")])
+
+
+def die_with_parent():
+    """Let Linux end us when the harness is killed, so that nothing disturbs the next run."""
+    try:
+        ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
+    except (OSError, AttributeError):
+        pass
 
 
 def load(name, path):
@@ -67,7 +76,7 @@ class Worker(object):
     def __init__(self, path):
         self.path = path
         self.adapter = None
-        self.steps = {}
+        self.steps = {}  # by phase: the step, and seconds that its last warm-up took
 
     def hello(self, mode, device, precision, threads):
         """Import the framework; seconds of that import, and who we are."""
@@ -127,20 +136,21 @@ class Worker(object):
 
         Level: the medians of the last two groups differ by less than LEVEL."""
         step = self.adapter.step(phase, *self.arrays(inputs))
-        self.steps[phase] = step
-        end = time.perf_counter() + seconds
         first = self.sample(step, 1)
         samples, level = [], False
-        while time.perf_counter() < end and not level:
+        start = time.perf_counter()
+        while time.perf_counter() - start < seconds and not level:
             samples.append(self.sample(step, 1))
             level = is_level(samples)
-        return {"first_call": first, "samples": samples, "level": level}
+        spent = time.perf_counter() - start
+        self.steps[phase] = (step, samples[-1] if samples else first)
+        return {"first_call": first, "samples": samples, "level": level, "seconds": spent}
 
     def measure(self, phase, seconds, samples, shortest):
         """A block of samples of a prepared phase: at least one, at most `samples`, for about
         `seconds`; each repeats the step until it lasts `shortest` seconds."""
-        step = self.steps[phase]
-        repeats = self.repeats(step, shortest)
+        step, last = self.steps[phase]
+        repeats = 1 if last >= shortest else self.repeats(step, shortest)
         results = []
         gc.collect()
         gc.disable()
@@ -160,7 +170,7 @@ class Worker(object):
         for _ in range(steps):
             self.adapter.wait(step())
         peak = status_kib("VmHWM") if resettable else None
-        return {"baseline": baseline, "peak": peak, "device": self.adapter.memory()}
+        return {"baseline": baseline, "peak": peak, "allocator": self.adapter.memory()}
 
     def repeats(self, step, shortest):
         """How many steps make a sample of `shortest` seconds: doubled until it lasts."""
@@ -224,6 +234,7 @@ def failure(kind):
 
 
 def main(path):
+    die_with_parent()
     set_affinity()
     worker = Worker(os.path.abspath(path))
     for line in iter(sys.stdin.readline, ""):

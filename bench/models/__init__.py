@@ -56,7 +56,12 @@ def load(name: str) -> Graph:
     return build(discover()[name], name=name)
 
 
-def select(names: str) -> list[Graph]:
-    """Graphs for `all`, `quick` or a list with commas."""
-    chosen = {"all": tuple(discover()), "quick": QUICK}.get(names) or names.split(",")
-    return [load(name.strip()) for name in dict.fromkeys(chosen)]
+def names(text: str) -> list[str]:
+    """The networks that `all`, `quick` or a list with commas means, each once."""
+    chosen = {"all": tuple(discover()), "quick": QUICK}.get(text) or text.split(",")
+    return list(dict.fromkeys(name.strip() for name in chosen))
+
+
+def select(text: str) -> list[Graph]:
+    """Their graphs."""
+    return [load(name) for name in names(text)]

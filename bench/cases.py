@@ -1,0 +1,154 @@
+"""What is measured: contenders (a framework in a mode) in cells (a network in a situation)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from bench.errors import BenchError, unknown
+from bench.frameworks import Framework
+
+PHASES = ("inference", "forward", "train", "step")
+PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
+
+
+@dataclass(frozen=True, order=True)
+class Contender:
+    """A framework in one of its modes."""
+
+    framework: str
+    mode: str
+
+    def __str__(self) -> str:
+        return f"{self.framework} {self.mode}"
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One situation, in which contenders race against each other."""
+
+    model: str
+    batch: int
+    phase: str
+    device: str
+    precision: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a run is to measure; what `run.json` keeps, so that it can be resumed."""
+
+    contenders: tuple[Contender, ...]
+    models: tuple[str, ...]
+    phases: tuple[str, ...]
+    batches: tuple[int, ...]
+    device: str
+    precision: str
+    threads: int
+    profile: str
+    budget: float  # seconds of measuring, all together
+    rounds: int  # processes of each contender in each cell
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Plan:
+        """What `to_json` gave."""
+        contenders = tuple(Contender(**c) for c in data["contenders"])
+        lists = {k: tuple(data[k]) for k in ("models", "phases", "batches")}
+        return cls(
+            **{f.name: data[f.name] for f in fields(cls)} | lists | {"contenders": contenders}
+        )
+
+    def cells(self, model: str, batch: int) -> list[Cell]:
+        """The cells of one network at one batch size, a phase each."""
+        return [
+            Cell(model, batch, phase, self.device, self.precision, self.threads)
+            for phase in self.phases
+        ]
+
+    @property
+    def share(self) -> float:
+        """Seconds that one contender has in one cell and one round, warm-up included."""
+        cells = len(self.models) * len(self.batches) * len(self.phases)
+        return self.budget / (cells * len(self.contenders) * self.rounds)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much is measured where the user does not say."""
+
+    budget: float
+    rounds: int
+    batches: tuple[int, ...]
+    models: str
+    phases: tuple[str, ...]
+    modes: str
+
+
+PROFILES = {
+    "smoke": Profile(20, 1, (1,), "lenet5", ("inference", "train"), "default"),
+    "quick": Profile(600, 2, (4,), "quick", ("inference", "train"), "default"),
+    "standard": Profile(3600, 5, (1, 8), "quick", ("inference", "forward", "train"), "default"),
+    "full": Profile(8 * 3600, 8, (1, 8, 32), "all", PHASES, "all"),
+}
+
+
+def modes_of(framework: Framework, wanted: str) -> list[str]:
+    """Modes for `default`, `all` or a list; a framework takes those of the list that it has."""
+    if wanted == "all":
+        return list(framework.modes)
+    names = [framework.modes[0] if n == "default" else n for n in words(wanted)]
+    return [n for n in dict.fromkeys(names) if n in framework.modes]
+
+
+def contenders(frameworks: Sequence[Framework], wanted: str) -> list[Contender]:
+    """Every framework in each of the wanted modes; raises BenchError for a mode nobody has."""
+    known = {m for f in frameworks for m in f.modes} | {"default", "all"}
+    for name in words(wanted):
+        if name not in known:
+            raise unknown("mode of these frameworks", name, known)
+    return [Contender(f.name, mode) for f in frameworks for mode in modes_of(f, wanted)]
+
+
+def words(text: str) -> list[str]:
+    """The entries of a list with commas."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def choice(what: str, text: str, choices: Iterable[str]) -> tuple[str, ...]:
+    """A list with commas, each entry one of the choices; raises BenchError."""
+    for word in words(text):
+        if word not in choices:
+            raise unknown(what, word, choices)
+    if not words(text):
+        raise unknown(what, text, choices)
+    return tuple(dict.fromkeys(words(text)))
+
+
+def numbers(what: str, text: str) -> tuple[int, ...]:
+    """A list of whole numbers of at least 1; raises BenchError."""
+    for word in words(text) or [text]:
+        if not word.isdecimal() or int(word) < 1:
+            raise BenchError(f"{what} {word!r} is not a whole number of at least 1, such as 1,32")
+    return tuple(dict.fromkeys(int(word) for word in words(text)))
+
+
+UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+def seconds(text: str) -> float:
+    """A duration such as 90s, 10m or 2h; a bare number means seconds. Raises BenchError."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "s")
+    try:
+        value = float(number) * UNITS[unit]
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise BenchError(f"--budget {text!r} is not a positive duration such as 90s, 10m or 2h")
+    return value

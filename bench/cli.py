@@ -1,0 +1,402 @@
+"""The command line: the only place that parses arguments, prints and exits.
+
+Exit status: 0 done, 1 a check or comparison failed, 2 bad arguments, 3 nothing could be measured,
+130 stopped by Ctrl-C. Commands import what they need when they run: short answers are quick.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from bench import __version__, cases, frameworks
+from bench.errors import BenchError, NothingMeasured, Unavailable, unknown
+
+if TYPE_CHECKING:
+    from bench.envs import Environment
+    from bench.frameworks import Framework
+    from bench.graph import Graph
+    from bench.parity import Verdict
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Commands(click.Group):
+    """Unknown commands get the choices and a "did you mean"."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if self.get_command(ctx, args[0]) is None:
+            raise unknown("command", args[0], self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="convmark")
+def bench() -> None:
+    """The same CNN in every deep-learning framework: proved equal, then measured fairly."""
+
+
+def framework_option(function: F) -> F:
+    return click.option("--framework", default="all", show_default=True, metavar="all|A,B")(
+        function
+    )
+
+
+def device_option(function: F) -> F:
+    device = click.Choice(["auto", "cpu", "cuda"])
+    return click.option("--device", type=device, default="auto", show_default=True)(function)
+
+
+def mode_option(default: str) -> Callable[[F], F]:
+    return click.option("--mode", default=default, metavar="default|all|A,B")
+
+
+def threads_option(function: F) -> F:
+    count = click.IntRange(min=1)
+    return click.option("--threads", type=count, help="Default: every processor.")(function)
+
+
+def json_option(function: F) -> F:
+    return click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")(
+        function
+    )
+
+
+# -- setup and list -------------------------------------------------------------------------------
+
+
+@bench.command()
+@framework_option
+@device_option
+@json_option
+def setup(framework: str, device: str, as_json: bool) -> None:
+    """Build the environments of frameworks, at the same time; those that are ready stay."""
+    from bench import console, machine, session
+
+    chosen = frameworks.select(framework)
+    environments = session.provision(chosen, machine.choose_device(device), console.Watch())
+    rows = [environment_row(f, environments[f.name]) for f in chosen]
+    if as_json:
+        emit(rows)
+    else:
+        show_rows("Environments", ["framework", "version", "status", "place or reason"], rows)
+    if all(row["status"] == "unavailable" for row in rows):
+        raise NothingMeasured("no framework could be set up")
+
+
+def environment_row(framework: Framework, environment: Environment | Unavailable) -> dict[str, str]:
+    row = {"framework": framework.name, "version": framework.version}
+    if isinstance(environment, Unavailable):
+        return row | {"status": "unavailable", "place": str(environment)}
+    return row | {"status": "ready", "place": str(environment.path)}
+
+
+@bench.command("list")
+@click.argument("what", default="frameworks")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path("results"))
+@json_option
+def list_(what: str, device: str, folder: Path, as_json: bool) -> None:
+    """List frameworks, models or runs."""
+    listers: dict[str, Callable[[], list[dict[str, Any]]]] = {
+        "frameworks": lambda: [framework_row(f, device) for f in frameworks.select("all")],
+        "models": model_rows,
+        "runs": lambda: run_rows(folder),
+    }
+    if what not in listers:
+        raise unknown("thing to list", what, listers)
+    rows = listers[what]()
+    if as_json:
+        return emit(rows)
+    show_rows(what.capitalize(), list(rows[0]) if rows else [what], rows)
+
+
+def framework_row(framework: Framework, device: str) -> dict[str, Any]:
+    """Whether it can be had here; looks at folders, imports nothing."""
+    from bench import envs
+
+    state = envs.state(framework, device, deep=False)
+    reason = ": ".join(filter(None, [state.reason, state.mend]))
+    return {
+        "name": framework.name,
+        "version": framework.version,
+        "modes": list(framework.modes),
+        "python": framework.python,
+        "available": state.status == "ready",
+        "status": state.status,
+        "reason": reason,
+    }
+
+
+def model_rows() -> list[dict[str, Any]]:
+    from bench import models
+
+    graphs = models.select("all")
+    return [
+        {"name": g.name, "input": "x".join(map(str, g.input)), "params": g.params, "macs": g.macs}
+        for g in graphs
+    ]
+
+
+def run_rows(folder: Path) -> list[dict[str, Any]]:
+    from bench import store
+
+    headers = {path: store.Run.open(path).header() for path in store.find(folder)}
+    return [
+        {
+            "run": str(path),
+            "created": h["created"],
+            "complete": h["complete"],
+            "command": h["command"],
+        }
+        for path, h in headers.items()
+    ]
+
+
+# -- show -----------------------------------------------------------------------------------------
+
+
+@bench.command()
+@click.argument("model")
+@click.option("--framework", "name", help="Print this framework's native program instead.")
+@click.option("--mode", default="default")
+@json_option
+def show(model: str, name: str | None, mode: str, as_json: bool) -> None:
+    """The layer table of MODEL (a name, or file.py:function); or its program in a framework."""
+    from bench import layers, models
+
+    graph = models.load(model)
+    if name:
+        return click.echo(native_source(graph, name, mode))
+    found = layers.layers(graph)
+    if as_json:
+        return emit(found)
+    show_layers(graph, found)
+
+
+def show_layers(graph: Graph, found: dict[str, Any]) -> None:
+    from bench import console
+    from bench.layers import times
+
+    if graph.doc:
+        console.out.print(graph.doc, markup=False)
+    columns = [
+        "layer",
+        "operator",
+        "kernel",
+        "output",
+        "parameters",
+        "=",
+        "MACs",
+        "activation bytes",
+    ]
+    rows = [
+        [r["name"], r["op"], r["kernel"], times(r["output"]), r["arithmetic"] or "0",
+         f"{r['params']:,}", f"{r['macs']:,}", f"{r['activation_bytes']:,}"]
+        for r in found["layers"]
+    ]  # fmt: skip
+    console.table(f"{graph.name}: input {times(graph.input)}", columns, rows, left=5)
+    console.out.print(
+        f"{found['params']:,} parameters, {found['macs']:,} multiply-accumulates and "
+        f"{found['activation_bytes']:,} activation bytes for one image in float32"
+    )
+
+
+def native_source(graph: Graph, name: str, mode: str) -> str:
+    """What a framework runs for a network, in its own words."""
+    import tempfile
+
+    from bench import console, envs, gate, parity, session
+
+    framework = frameworks.select(name)[0]
+    contender = cases.contenders([framework], mode)[0]
+    environment = session.provision([framework], "cpu", console.Watch())[name]
+    if isinstance(environment, Unavailable):
+        raise environment
+    referee = parity.Referee(graph, 1)
+    logs = envs.cache_dir() / "logs"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        gate.start(contender, environment, "cpu", "fp32", 1, logs) as worker,
+    ):
+        paths = parity.save(Path(folder), graph, referee.weights, referee.x, referee.y)
+        worker.call("build", parity.LIMIT, graph=paths["graph"], weights=paths["weights"])
+        return str(worker.call("source", parity.LIMIT)["source"])
+
+
+# -- check ----------------------------------------------------------------------------------------
+
+
+@bench.command()
+@framework_option
+@click.option("--model", default="all", show_default=True, metavar="all|quick|operators|A,B")
+@mode_option("all")
+@device_option
+@threads_option
+@click.option("--fresh", is_flag=True, help="Do not take results from the cache.")
+@json_option
+def check(
+    framework: str,
+    model: str,
+    mode: str,
+    device: str,
+    threads: int | None,
+    fresh: bool,
+    as_json: bool,
+) -> None:
+    """Compare frameworks with the referee: parity alone, without timing."""
+    from bench import console, envs, gate, machine, models, session
+
+    device = machine.choose_device(device)
+    chosen = frameworks.select(framework)
+    contenders = cases.contenders(chosen, mode)
+    graphs = [] if model == gate.OPERATORS else models.select(model)
+    watch, logs = console.Watch(), envs.cache_dir() / "logs" / "check"
+    environments = session.provision(chosen, device, watch)
+    judge = gate.Gate(environments, device, threads or machine.processors(), logs, not fresh)
+    verdicts = session.pass_gate(judge, contenders, graphs, watch)
+    if as_json:
+        emit([asdict(verdict) for verdict in verdicts])
+    else:
+        show_verdicts(verdicts)
+    wrong = [v for v in verdicts if v.status not in ("ok", "unsupported", "unavailable")]
+    if not any(v.ok for v in verdicts):
+        raise NothingMeasured("nothing could be checked")
+    sys.exit(1 if wrong else 0)
+
+
+def show_verdicts(verdicts: list[Verdict]) -> None:
+    from bench import console
+
+    columns = ["framework", "mode", "network", "phase", "status", "worst error", "bound", "where"]
+    rows = [
+        [v.framework, v.mode, v.model, v.phase, v.status, number(v.worst_error), number(v.bound),
+         v.worst_tensor or v.reason]
+        for v in verdicts
+    ]  # fmt: skip
+    console.table("Parity with the referee (errors relative to rms)", columns, rows, left=5)
+
+
+def number(value: float | None) -> str:
+    return "" if value is None else f"{value:.1e}"
+
+
+# -- run ------------------------------------------------------------------------------------------
+
+
+@bench.command()
+@framework_option
+@click.option("--model", metavar="all|quick|A,B", help="Networks, or file.py:function.")
+@device_option
+@click.option("--mode", metavar="default|all|A,B")
+@click.option("--phase", metavar="A,B", help=f"Of {', '.join(cases.PHASES)}.")
+@click.option("--batch", metavar="1,32")
+@click.option("--precision", type=click.Choice(cases.PRECISIONS), default="fp32")
+@threads_option
+@click.option("--profile", default="quick", show_default=True, metavar="|".join(cases.PROFILES))
+@click.option("--budget", metavar="10m", help="Time for measuring, all together.")
+@click.option("--rounds", type=click.IntRange(min=1), help="Processes of each contender.")
+@click.option("--seed", type=int, default=0, help="Of the order of turns.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Complete a run.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The new run's folder.")
+@json_option
+def run(resume: Path | None, out: Path | None, as_json: bool, **options: Any) -> None:
+    """Set up, check, measure, and print the table. Without options: the quick profile."""
+    from bench import console, session, store, summary
+
+    if resume and out:
+        raise BenchError("--resume continues a run where it is; leave --out away")
+    place = session.resume(resume) if resume else session.new_run(out, session.Options(**options))
+    session.race(place, console.Watch())
+    frame = summary.summarise(place, store.load(place.folder))
+    if as_json:
+        emit(json.loads(frame.to_json(orient="records")))
+    else:
+        console.summary(frame)
+        console.say(f"samples: {place.journal}")
+    if not (frame["status"] == "ok").any():
+        raise NothingMeasured(f"nothing could be measured; reasons are in {place.journal}")
+
+
+# -- export ---------------------------------------------------------------------------------------
+
+FORMATS = ("csv", "parquet")
+
+
+@bench.command()
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--format", "kind", default="csv", show_default=True, metavar="|".join(FORMATS))
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Default: RUN/export.")
+def export(folder: Path, kind: str, out: Path | None) -> None:
+    """Write the tables of RUN: samples, blocks, memory, processes, outcomes, verdicts, summary."""
+    from bench import store, summary
+
+    if kind not in FORMATS:
+        raise unknown("format", kind, FORMATS)
+    tables = store.load(folder)
+    frames = vars(tables) | {"summary": summary.summarise(store.Run.open(folder), tables)}
+    target = out or folder / "export"
+    target.mkdir(parents=True, exist_ok=True)
+    for name, frame in frames.items():
+        click.echo(write(frame, target / f"{name}.{kind}", kind))
+
+
+def write(frame: Any, path: Path, kind: str) -> str:
+    """Write one table; nested values, such as versions, as JSON text."""
+    nested = [c for c in frame if frame[c].map(lambda v: isinstance(v, dict | list)).any()]
+    frame = frame.assign(**{c: frame[c].map(json.dumps) for c in nested})
+    if kind == "csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_parquet(path, index=False)
+    return str(path)
+
+
+# -- shared ---------------------------------------------------------------------------------------
+
+
+def emit(value: Any) -> None:
+    """JSON, and nothing else, on standard output."""
+    click.echo(json.dumps(value, indent=1))
+
+
+def show_rows(title: str, columns: list[str], rows: list[dict[str, Any]]) -> None:
+    from bench import console
+
+    cells = [[plain(value) for value in row.values()] for row in rows]
+    console.table(title, columns, cells, left=len(columns))
+
+
+def plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def stop(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Run a command; turn every foreseen error into one line and an exit status."""
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        bench.main(standalone_mode=False)
+    except BenchError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.status)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("stopped; a run is continued with --resume and its folder", err=True)
+        sys.exit(130)

@@ -1,0 +1,131 @@
+"""What people see: progress with the time left, and tables. Only `cli.py` uses it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+WIDTH = 150  # of tables that go to a file or a pipe
+out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+err = Console(stderr=True, highlight=False)
+
+
+class Steps:
+    """Progress over a known number of steps on standard error: a bar on a terminal, else lines.
+
+    The time left is that of the steps so far, each weighted equally."""
+
+    def __init__(self, title: str, total: int) -> None:
+        self.title, self.total, self.count = title, total, 0
+        self.start = time.monotonic()
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        self.bar = Progress(*columns, console=err) if err.is_terminal else None
+        self.task = self.bar.add_task(title, total=total) if self.bar else None
+
+    def __enter__(self) -> Steps:
+        if self.bar:
+            self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def step(self, message: str) -> None:
+        """One more step is done."""
+        self.count += 1
+        line = f"{self.title} {self.count}/{self.total}, {self.left()} left: {message}"
+        if self.bar and self.task is not None:
+            left = f"{self.title} {self.count}/{self.total}, {self.left()} left"
+            self.bar.update(self.task, completed=self.count, description=left)
+            self.bar.print(f"  {message}", markup=False)
+        else:
+            say(line)
+
+    def left(self) -> str:
+        spent = time.monotonic() - self.start
+        return duration(spent / self.count * (self.total - self.count))
+
+
+class Watch:
+    """Shows on standard error how it goes, see `session.Watch`."""
+
+    def say(self, message: str) -> None:
+        """A line of its own."""
+        say(message)
+
+    def steps(self, title: str, total: int) -> Steps:
+        """Progress over many steps."""
+        return Steps(title, total)
+
+
+def say(message: str) -> None:
+    """A line on standard error, whole however long it is, names with brackets as they are."""
+    err.print(message, markup=False, soft_wrap=True)
+
+
+def duration(seconds: float) -> str:
+    """45 s, 3 min, 1 h 20 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], left: int = 2) -> None:
+    """A table on standard output; the first `left` columns are text."""
+    grid = Table(title=title or None, title_justify="left", header_style="bold", box=SIMPLE_HEAD)
+    for index, column in enumerate(columns):
+        grid.add_column(column, justify="left" if index < left else "right", overflow="fold")
+    for row in rows:
+        grid.add_row(*(str(cell).replace("[", r"\[") for cell in row))
+    out.print(grid)
+
+
+def summary(frame: pd.DataFrame) -> None:
+    """The result of a run: a table for each cell's network and batch."""
+    columns = ["framework", "mode", "median ms", "95% interval", "images/s", "peak MiB",
+               "times the fastest", "first call s", "samples", "processes"]  # fmt: skip
+    for (model, batch, phase), cell in frame.groupby(["model", "batch", "phase"], sort=False):
+        first = cell.iloc[0]
+        title = f"{model}, batch {batch}, {phase}, {first['device']}, {first['precision']}, "
+        rows = [summary_row(case) for case in cell.sort_values("median").to_dict("records")]
+        table(title + f"{first['threads']} threads", columns, rows)
+
+
+def summary_row(case: Mapping[Any, Any]) -> list[str]:
+    head = [case["framework"], case["mode"]]
+    if case["status"] != "ok":
+        return [*head, f"{case['status']}: {shortened(case['reason'])}"]
+    low, high = f"{case['low'] * 1e3:.4g}", f"{case['high'] * 1e3:.4g}"
+    ratio = f"{case['ratio']:.2f} ({case['ratio_low']:.2f} to {case['ratio_high']:.2f})"
+    return [
+        *head, f"{case['median'] * 1e3:.4g}", f"{low} to {high}",
+        f"{case['images_per_second']:.4g}", mebibytes(case["peak_memory"]),
+        "fastest" if case["ratio"] == 1 else ratio, f"{case['first_call']:.3g}",
+        str(int(case["samples"])), str(int(case["processes"])),
+    ]  # fmt: skip
+
+
+def mebibytes(value: float | None) -> str:
+    return "" if value is None or pd.isna(value) else f"{value / 2**20:.0f}"
+
+
+def shortened(text: str, width: int = 60) -> str:
+    """The first line, cut where it is long; the whole reason is in the journal."""
+    line = text.splitlines()[0] if text else ""
+    return line if len(line) <= width else line[: width - 3] + "..."

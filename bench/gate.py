@@ -1,0 +1,171 @@
+"""Takes frameworks through the parity gate, and remembers who has passed.
+
+A passing verdict is kept in the user's cache under a hash of all that it depends on: the network,
+the adapter, the worker, the referee, the environment's lock, its settings, device and threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from bench import conformance, envs
+from bench.cases import Contender
+from bench.client import WORKER, Failure, Worker
+from bench.envs import Environment
+from bench.errors import Unavailable
+from bench.graph import Graph
+from bench.parity import BATCH, LIMIT, PHASES, Checker, Referee, Verdict
+
+JUDGES = ("conformance", "gate", "graph", "ops", "parity", "reference", "weights")
+OPERATORS = "operators"  # as a network's name: the conformance cases
+
+Environments = Mapping[str, Environment | Unavailable]
+Report = Callable[[str, list[Verdict]], None]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What is the same for all checks of a run. `logs` is the folder for the workers' output."""
+
+    environments: Environments
+    device: str
+    threads: int
+    logs: Path
+    cached: bool = True
+
+    def check(
+        self, contenders: Sequence[Contender], graphs: Sequence[Graph], report: Report
+    ) -> list[Verdict]:
+        """Verdicts of every contender on every network, network by network."""
+        found: list[Verdict] = []
+        for graph in graphs:
+            subject = Subject([graph], BATCH)
+            for contender in contenders:
+                found += self.reported(contender, subject, report)
+        return found
+
+    def conform(self, contenders: Sequence[Contender], report: Report) -> list[Verdict]:
+        """Verdicts of every contender on the conformance cases, and on whole training steps."""
+        subject = Subject(conformance.cases(), conformance.BATCH, steps=True)
+        return [v for c in contenders for v in self.reported(c, subject, report)]
+
+    def reported(self, contender: Contender, subject: Subject, report: Report) -> list[Verdict]:
+        verdicts = self.verdicts(contender, subject)
+        report(f"{contender} {subject.name}", verdicts)
+        return verdicts
+
+    def verdicts(self, contender: Contender, subject: Subject) -> list[Verdict]:
+        """From the cache, or by running the framework; those that pass are kept."""
+        environment = self.environments[contender.framework]
+        if isinstance(environment, Unavailable):
+            return absent(contender, subject, environment)
+        path = envs.cache_dir() / "parity" / f"{self.key(contender, environment, subject)}.json"
+        if self.cached and path.is_file():
+            rows = json.loads(path.read_text())
+            return [Verdict(**row) for row in rows]
+        found = list(self.run(contender, environment, subject))
+        if all(verdict.ok for verdict in found):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps([asdict(verdict) for verdict in found]))
+        return found
+
+    def run(
+        self, contender: Contender, environment: Environment, subject: Subject
+    ) -> Iterator[Verdict]:
+        """One worker for all networks of the subject, a new one after each that died."""
+        worker: Worker | None = None
+        with tempfile.TemporaryDirectory(prefix="convmark-") as folder:
+            for index in range(len(subject.graphs)):
+                try:
+                    if worker is None or worker.process.poll() is not None:
+                        worker = self.start(contender, environment)
+                except Failure as failure:
+                    yield from failed(contender, subject, subject.graphs[index], failure)
+                    continue
+                checker = Checker(worker, contender.framework, contender.mode, Path(folder))
+                yield from subject.examine(checker, index)
+            if worker:
+                worker.kill()
+
+    def start(self, contender: Contender, environment: Environment) -> Worker:
+        """A worker that has imported its framework, in true fp32."""
+        return start(contender, environment, self.device, "fp32", self.threads, self.logs)
+
+    def key(self, contender: Contender, environment: Environment, subject: Subject) -> str:
+        facts = [
+            contender.mode, self.device, str(self.threads), environment.lock_hash, judges(),
+            json.dumps(environment.variables(self.threads), sort_keys=True),
+            *(graph.name + graph.digest() for graph in subject.graphs), str(subject.steps),
+        ]  # fmt: skip
+        adapter = environment.framework.adapter.read_bytes()
+        return hashlib.sha256("\n".join(facts).encode() + adapter).hexdigest()
+
+
+class Subject:
+    """Networks that are checked by one worker, with their referees, which are made when needed."""
+
+    def __init__(self, graphs: Sequence[Graph], batch: int, steps: bool = False) -> None:
+        self.graphs, self.batch, self.steps = graphs, batch, steps
+        self.phases = (*PHASES, "step") if steps else PHASES
+        self.name = OPERATORS if steps else graphs[0].name
+        self.referees: dict[int, Referee] = {}
+
+    def examine(self, checker: Checker, index: int) -> list[Verdict]:
+        """The verdicts on one network."""
+        if index not in self.referees:
+            self.referees[index] = Referee(self.graphs[index], self.batch)
+        referee = self.referees[index]
+        return checker.check(referee) + ([checker.update(referee)] if self.steps else [])
+
+
+def start(
+    contender: Contender,
+    environment: Environment,
+    device: str,
+    precision: str,
+    threads: int,
+    logs: Path,
+) -> Worker:
+    """A worker that has imported its framework; what it said of itself is its `about`.
+
+    Raises Failure."""
+    logs.mkdir(parents=True, exist_ok=True)
+    log = logs / f"{contender.framework}-{contender.mode}.log"
+    adapter = environment.framework.adapter
+    worker = Worker(environment.python, adapter, threads, environment.variables(threads), log)
+    try:
+        worker.about = worker.call(
+            "hello", LIMIT, mode=contender.mode, device=device, precision=precision, threads=threads
+        )
+    except BaseException:
+        worker.kill()
+        raise
+    return worker
+
+
+def absent(contender: Contender, subject: Subject, why: Unavailable) -> list[Verdict]:
+    """A row for each thing that an unavailable framework was not asked."""
+    failure = Failure("unavailable", str(why))
+    rows = [failed(contender, subject, graph, failure) for graph in subject.graphs]
+    return [verdict for row in rows for verdict in row]
+
+
+def failed(contender: Contender, subject: Subject, graph: Graph, failure: Failure) -> list[Verdict]:
+    row = Verdict(
+        contender.framework, contender.mode, graph.name, "", failure.status, failure.reason
+    )
+    return [replace(row, phase=phase) for phase in subject.phases]
+
+
+@cache
+def judges() -> str:
+    """A hash of the code that decides."""
+    here = Path(__file__).parent
+    files = [here / f"{name}.py" for name in JUDGES] + [WORKER, WORKER.with_name("adapter.py")]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -1,0 +1,209 @@
+"""A session from its options to its journal: plan, set up, check, measure, or continue.
+
+Nothing is printed here: what happens is told to a `Watch`, which the command line provides.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from bench import __version__, cases, envs, frameworks, gate, machine, models
+from bench.cases import Contender, Plan
+from bench.envs import Environment
+from bench.errors import BenchError, Unavailable, unknown
+from bench.frameworks import Framework
+from bench.graph import Graph
+from bench.parity import Verdict
+from bench.race import Race
+from bench.schedule import Turn
+from bench.store import Run
+
+Environments = dict[str, Environment | Unavailable]
+
+
+class Steps(Protocol):
+    """Progress over a known number of steps."""
+
+    def step(self, message: str) -> None:
+        """One more is done."""
+
+
+class Watch(Protocol):
+    """Whoever wants to know how it goes."""
+
+    def say(self, message: str) -> None:
+        """Something happened."""
+
+    def steps(self, title: str, total: int) -> AbstractContextManager[Steps]:
+        """Something of many steps begins."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `bench run` was asked for; None or empty where the profile decides."""
+
+    framework: str = "all"
+    model: str | None = None
+    device: str = "auto"
+    mode: str | None = None
+    phase: str | None = None
+    batch: str | None = None
+    precision: str = "fp32"
+    threads: int | None = None
+    profile: str = "quick"
+    budget: str | None = None
+    rounds: int | None = None
+    seed: int = 0
+
+
+def provision(chosen: Sequence[Framework], device: str, watch: Watch) -> Environments:
+    """Every environment, or why there is none."""
+    return envs.ensure_all(chosen, device, lambda name, text: watch.say(f"{name}: {text}"))
+
+
+def pass_gate(
+    judge: gate.Gate, contenders: Sequence[Contender], graphs: Sequence[Graph], watch: Watch
+) -> list[Verdict]:
+    """Verdicts of contenders on networks, or on the operators where no network is given."""
+    with watch.steps("parity", len(contenders) * max(1, len(graphs))) as steps:
+
+        def report(what: str, verdicts: list[Verdict]) -> None:
+            steps.step(f"{what}: {in_short(verdicts)}")
+
+        if graphs:
+            return judge.check(contenders, graphs, report)
+        return judge.conform(contenders, report)
+
+
+def in_short(verdicts: list[Verdict]) -> str:
+    """Passed, or the first reason why not."""
+    bad = [verdict for verdict in verdicts if not verdict.ok]
+    return f"{bad[0].phase} {bad[0].status}: {bad[0].reason}" if bad else "ok"
+
+
+def new_run(out: Path | None, options: Options) -> Run:
+    """A folder with the plan that the options mean; everything is checked before it is made."""
+    sources = models.names(options.model or profile(options).models)
+    graphs = [models.load(source) for source in sources]
+    plan = planned(options, [graph.name for graph in graphs])
+    now = datetime.now(UTC)
+    header = {
+        "created": now.isoformat(timespec="seconds"),
+        "complete": False,
+        "command": " ".join(["python -m bench", *sys.argv[1:]]),
+        "revision": machine.revision(),
+        "version": __version__,
+        "machine": machine.described(),
+        "plan": plan.to_json(),
+        "models": {
+            g.name: {"source": s, "params": g.params, "macs": g.macs, "digest": g.digest()}
+            for g, s in zip(graphs, sources, strict=True)
+        },
+        "frameworks": {},
+    }
+    return Run.create(out or Path("results") / f"{now:%Y%m%d-%H%M%S}-{os.getpid()}", header)
+
+
+def profile(options: Options) -> cases.Profile:
+    """The profile by name; raises BenchError."""
+    if options.profile not in cases.PROFILES:
+        raise unknown("profile", options.profile, cases.PROFILES)
+    return cases.PROFILES[options.profile]
+
+
+def planned(options: Options, names: Sequence[str]) -> Plan:
+    """The plan for these networks, the profile's figures where the options are silent.
+
+    Raises BenchError for what is unknown or cannot be."""
+    usual = profile(options)
+    device = machine.choose_device(options.device)
+    chosen = frameworks.select(options.framework)
+    phases, batch, budget = options.phase, options.batch, options.budget
+    return Plan(
+        contenders=tuple(cases.contenders(chosen, options.mode or usual.modes)),
+        models=tuple(names),
+        phases=cases.choice("phase", phases, cases.PHASES) if phases else usual.phases,
+        batches=cases.numbers("--batch", batch) if batch else usual.batches,
+        device=device,
+        precision=options.precision,
+        threads=options.threads or machine.processors(),
+        profile=options.profile,
+        budget=cases.seconds(budget) if budget else usual.budget,
+        rounds=options.rounds or usual.rounds,
+        seed=options.seed,
+    )
+
+
+def resume(folder: Path) -> Run:
+    """A run that was begun; raises BenchError where it is none or a network has changed since."""
+    run = Run.open(folder)
+    for name, known in run.header()["models"].items():
+        if models.load(known["source"]).digest() != known["digest"]:
+            raise BenchError(f"network {name} is not what it was in {folder}: start a new run")
+    return run
+
+
+def race(run: Run, watch: Watch) -> None:
+    """Set up, check and measure what the run's journal does not hold yet."""
+    header = run.header()
+    plan = Plan.from_json(header["plan"])
+    graphs = {name: models.load(known["source"]) for name, known in header["models"].items()}
+    chosen = frameworks.select(",".join(dict.fromkeys(c.framework for c in plan.contenders)))
+    with run.writing():
+        environments = provision(chosen, plan.device, watch)
+        same_environments(run, environments)
+        judge = gate.Gate(environments, plan.device, plan.threads, run.folder / "logs" / "parity")
+        verdicts = pass_gate(judge, plan.contenders, list(graphs.values()), watch)
+        measure(run, plan, graphs, environments, verdicts, watch)
+        run.replace(run.header() | {"complete": True})
+
+
+def measure(
+    run: Run,
+    plan: Plan,
+    graphs: dict[str, Graph],
+    environments: Environments,
+    verdicts: list[Verdict],
+    watch: Watch,
+) -> None:
+    """Take the turns that are left."""
+    racing = Race(run, plan, graphs, environments)
+    racing.recall(run.entries())
+    racing.refuse(verdicts)
+    turns = racing.turns()
+    with watch.steps("measuring", len(turns)) as steps:
+        for turn, message in racing.go(turns):
+            steps.step(f"{named(turn)}: {message}")
+
+
+def named(turn: Turn) -> str:
+    what = "memory" if turn.weighs else f"round {turn.round + 1}"
+    return f"{what} {turn.model} {turn.contender}"
+
+
+def same_environments(run: Run, environments: Environments) -> None:
+    """Record what frameworks run in; raises BenchError where a resumed run would mix two."""
+    header = run.header()
+    for name, environment in environments.items():
+        if isinstance(environment, Unavailable):
+            continue
+        found = {
+            "version": environment.framework.version,
+            "lock": environment.lock_hash,
+            "build": environment.build,
+            "settings": environment.variables(header["plan"]["threads"]),
+        }
+        before = header["frameworks"].setdefault(name, found)
+        if before["lock"] != found["lock"]:
+            raise BenchError(
+                f"{name} was measured in another environment ({before['version']}, lock "
+                f"{before['lock']}; now {found['lock']}) in {run.folder}: start a new run"
+            )
+    run.replace(header)

@@ -1,0 +1,210 @@
+"""The journal of a run, and the tidy tables derived from it.
+
+`results/<run>/run.json` says what was to be measured and where; `samples.jsonl` has one line for
+each thing that happened, appended and flushed at once, never changed. A run killed at any moment
+loses at most the line in flight; a torn last line is closed and skipped.
+
+Format history:
+    1   kinds: process, block, memory, outcome, verdict
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from bench.errors import BenchError
+
+FORMAT = 1
+RUN, JOURNAL = "run.json", "samples.jsonl"
+CELL = ["model", "batch", "phase", "device", "precision", "threads"]
+CONTENDER = ["framework", "mode"]
+
+
+class Run:
+    """One run's folder. Writing needs `with run.writing():`, which one process can do at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def create(cls, folder: Path, header: dict[str, Any]) -> Run:
+        """A new run; raises BenchError where the folder holds anything already."""
+        run = cls(folder)
+        if run.path.exists():
+            raise BenchError(f"{folder} holds a run already: continue it with --resume {folder}")
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise BenchError(f"{folder} is not empty and is no run: choose another --out")
+        folder.mkdir(parents=True, exist_ok=True)
+        run.replace(header | {"format": FORMAT})
+        return run
+
+    @classmethod
+    def open(cls, folder: Path) -> Run:
+        """A run that exists; raises BenchError where there is none, or one of a newer format."""
+        run = cls(folder)
+        if not run.path.is_file():
+            runs = ", ".join(str(f) for f in find(folder.parent)) or "none"
+            raise BenchError(f"{folder} is no run: it has no {RUN}. Runs beside it: {runs}")
+        found = run.header().get("format")
+        if found != FORMAT:
+            raise BenchError(f"{run.path} has format {found}; this version reads {FORMAT}")
+        return run
+
+    @property
+    def path(self) -> Path:
+        return self.folder / RUN
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / JOURNAL
+
+    def header(self) -> dict[str, Any]:
+        """What `run.json` says; raises BenchError where it is damaged."""
+        try:
+            header = json.loads(self.path.read_text())
+        except ValueError as error:
+            raise BenchError(f"{self.path} cannot be read as JSON: {error}") from None
+        if not isinstance(header, dict):
+            raise BenchError(f"{self.path} holds {type(header).__name__}, not an object")
+        return header
+
+    def replace(self, header: dict[str, Any]) -> None:
+        """Write `run.json` whole or not at all."""
+        with full_disk(self.folder):
+            draft = self.path.with_suffix(".tmp")
+            draft.write_text(json.dumps(header, indent=1) + "\n")
+            draft.replace(self.path)
+
+    @contextmanager
+    def writing(self) -> Iterator[Run]:
+        """Hold the folder; raises BenchError where another process writes into it."""
+        lock = FileLock(self.folder / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise BenchError(
+                f"another run is writing into {self.folder}: wait, or use --out"
+            ) from None
+        try:
+            self.close_torn_line()
+            yield self
+        finally:
+            lock.release()
+
+    def close_torn_line(self) -> None:
+        """End the line that a kill cut off, so that the next one stands alone."""
+        if self.journal.is_file() and self.journal.stat().st_size:
+            with self.journal.open("rb+") as file:
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
+
+    def append(self, kind: str, **entry: Any) -> None:
+        """Add a line, and see it on the disk before returning."""
+        line = json.dumps({"kind": kind, **entry}) + "\n"
+        with full_disk(self.folder), self.journal.open("ab", buffering=0) as file:
+            written = file.write(line.encode())
+            if written != len(line.encode()):
+                raise OSError(28, "No space left on device")
+            os.fsync(file.fileno())
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Every whole line of the journal, in order."""
+        if not self.journal.is_file():
+            return []
+        lines = self.journal.read_text(errors="replace").splitlines()
+        return [entry for entry in map(parsed, lines) if entry]
+
+
+def parsed(line: str) -> dict[str, Any] | None:
+    """The entry of a line; None for one that was cut off."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+@contextmanager
+def full_disk(folder: Path) -> Iterator[None]:
+    """Say plainly that the disk is full or closed to us; what is written already stays."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise BenchError(
+            f"cannot write into {folder}: {reason}. What was measured is kept: "
+            f"mend it, then continue with --resume {folder}"
+        ) from error
+
+
+def find(folder: Path) -> list[Path]:
+    """The runs below a folder, oldest first."""
+    return sorted(path.parent for path in folder.glob(f"*/{RUN}"))
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Tidy frames; each row has the run's name, the contender and the cell.
+
+    samples: seconds per step, one row for each sample. blocks: one row for each block: first call,
+    warm-up, repeats, CPU seconds per step. memory: bytes. processes: import and build seconds.
+    outcomes: how each contender fared in each cell. verdicts: the parity gate's."""
+
+    samples: pd.DataFrame
+    blocks: pd.DataFrame
+    memory: pd.DataFrame
+    processes: pd.DataFrame
+    outcomes: pd.DataFrame
+    verdicts: pd.DataFrame
+
+
+SAMPLES = ["run", *CONTENDER, *CELL, "round", "sample", "repeats", "seconds"]
+
+
+def load(*paths: str | Path) -> Tables:
+    """The tables of one or more runs; raises BenchError for a path that is no run."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for path in paths:
+        run = Run.open(Path(path))
+        for entry in run.entries():
+            rows.setdefault(entry.pop("kind", ""), []).append({"run": run.folder.name, **entry})
+    blocks = rows.get("block", [])
+    frames = {
+        "blocks": flat(blocks),
+        "memory": pd.DataFrame(rows.get("memory", [])),
+        "processes": pd.DataFrame(rows.get("process", [])),
+        "outcomes": pd.DataFrame(rows.get("outcome", [])),
+        "verdicts": pd.DataFrame(rows.get("verdict", [])),
+    }
+    return Tables(pd.DataFrame(long(blocks), columns=SAMPLES), **frames)
+
+
+def long(blocks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """A row for each sample of each block."""
+    for block in blocks:
+        shared = {k: block[k] for k in SAMPLES if k in block}
+        for index, seconds in enumerate(block["samples"]):
+            yield shared | {"sample": index, "seconds": seconds}
+
+
+def flat(blocks: list[dict[str, Any]]) -> pd.DataFrame:
+    """Blocks without their lists, with what those lists say in short."""
+    rows = []
+    for block in blocks:
+        row = {k: v for k, v in block.items() if k not in ("samples", "warmup")}
+        steps = max(1, block["repeats"] * len(block["samples"]))
+        rows.append(row | {
+            "samples": len(block["samples"]), "warmup_steps": len(block["warmup"]),
+            "cpu_per_step": block["cpu"] / steps,
+        })  # fmt: skip
+    return pd.DataFrame(rows)

@@ -1,0 +1,92 @@
+"""The table at the end of a run: a pure function of its samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from bench import stats
+from bench.store import CELL, CONTENDER, Run, Tables
+
+CASE = [*CELL, *CONTENDER]
+COLUMNS = [
+    *CASE, "status", "median", "low", "high", "images_per_second", "ratio", "ratio_low",
+    "ratio_high", "peak_memory", "first_call", "samples", "processes", "reason",
+]  # fmt: skip
+
+
+def planned(run: Run) -> list[dict[str, Any]]:
+    """Every case that a run was to measure, in its own order, with the columns of CASE."""
+    plan = run.header()["plan"]
+    rows = [
+        {"model": model, "batch": batch, "phase": phase, **contender}
+        for model in plan["models"]
+        for batch in plan["batches"]
+        for phase in plan["phases"]
+        for contender in plan["contenders"]
+    ]
+    situation = {k: plan[k] for k in ("device", "precision", "threads")}
+    return [{k: (row | situation)[k] for k in CASE} for row in rows]
+
+
+def rounds(samples: pd.DataFrame) -> stats.Rounds:
+    """One contender's samples in one cell, by round."""
+    groups = samples.groupby("round")["seconds"]
+    return {int(str(round_)): group.tolist() for round_, group in groups}
+
+
+def summarise(run: Run, tables: Tables) -> pd.DataFrame:
+    """One row for each planned case: seconds per step with a 95% interval, throughput, the ratio to
+    the fastest of its cell, peak resident memory in bytes; or its status and the reason."""
+    measured = {key: rounds(group) for key, group in tables.samples.groupby(CASE)}
+    fastest = best(measured)
+    rows = []
+    for case in planned(run):
+        key = tuple(case.values())
+        row = case | {"status": "missing", "reason": "not measured yet"} | outcome(tables, case)
+        if key in measured:
+            row |= figures(case, measured[key], fastest[key[: len(CELL)]])
+        rows.append(row | extra(tables, case))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def best(measured: dict[Any, stats.Rounds]) -> dict[tuple[Any, ...], stats.Rounds]:
+    """The samples of the fastest contender of each cell."""
+    found: dict[tuple[Any, ...], stats.Rounds] = {}
+    for key, samples in measured.items():
+        cell = tuple(key[: len(CELL)])
+        if cell not in found or stats.central(samples) < stats.central(found[cell]):
+            found[cell] = samples
+    return found
+
+
+def figures(case: dict[str, Any], samples: stats.Rounds, fastest: stats.Rounds) -> dict[str, Any]:
+    time, ratio = stats.median(samples), stats.ratio(samples, fastest)
+    return {
+        "status": "ok", "reason": "",
+        "median": time.value, "low": time.low, "high": time.high,
+        "images_per_second": case["batch"] / time.value,
+        "ratio": ratio.value, "ratio_low": ratio.low, "ratio_high": ratio.high,
+        "samples": sum(map(len, samples.values())), "processes": len(samples),
+    }  # fmt: skip
+
+
+def outcome(tables: Tables, case: dict[str, Any]) -> dict[str, Any]:
+    """Why a case has no number, if the run found out."""
+    rows = matching(tables.outcomes, case)
+    return {k: rows.iloc[-1][k] for k in ("status", "reason")} if len(rows) else {}
+
+
+def extra(tables: Tables, case: dict[str, Any]) -> dict[str, Any]:
+    """Peak memory, and the median of the first calls (tracing and compiling included)."""
+    memory, blocks = matching(tables.memory, case), matching(tables.blocks, case)
+    found = {"peak_memory": memory["peak"].max()} if len(memory) else {}
+    return found | ({"first_call": blocks["first_call"].median()} if len(blocks) else {})
+
+
+def matching(frame: pd.DataFrame, case: dict[str, Any]) -> pd.DataFrame:
+    """The rows of a frame that belong to a case."""
+    if frame.empty:
+        return frame
+    return frame[(frame[list(case)] == pd.Series(case)).all(axis=1)]
