@@ -92,6 +92,8 @@ class Worker:
     def call(self, verb: str, limit: float, **arguments: Any) -> dict[str, Any]:
         """The value of a request, within `limit` seconds; raises Failure."""
         request = json.dumps({"verb": verb, **arguments}, default=str) + "\n"
+        if self.process.poll() is not None:
+            raise self.death(verb)
         try:
             assert self.process.stdin
             self.process.stdin.write(request.encode())

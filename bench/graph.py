@@ -153,14 +153,16 @@ class Builder:
         self.shapes: dict[str, Shape] = {INPUT: shape}
         self.scopes: list[str] = []
         self.counts: Counter[str] = Counter()
+        self.names = {INPUT}  # of nodes and blocks
 
     def name(self, stem: str, suffix: str = "") -> str:
         """`scope.stem1`, `scope.stem2`, ...; or `scope.stem_suffix` where the caller names it."""
         path = ".".join([*self.scopes, stem])
         self.counts[path] += 1
         name = f"{path}_{suffix}" if suffix else f"{path}{self.counts[path]}"
-        if name in self.shapes:
-            raise GraphError(f"{caller()}: a node named {name!r} exists already")
+        if name in self.names:
+            raise GraphError(f"{caller()}: a node or block named {name!r} exists already")
+        self.names.add(name)
         return name
 
     @contextmanager

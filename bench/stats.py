@@ -39,7 +39,8 @@ def ratio(rounds: Rounds, base: Rounds) -> Estimate:
     shared = sorted(set(rounds) & set(base))
     if shared:
         rounds, base = ({r: side[r] for r in shared} for side in (rounds, base))
-    first, second = (np.random.default_rng(SEED) for _ in range(2))
+    seeds = (SEED, SEED if shared else SEED + 3)  # no pairs: nothing is drawn together
+    first, second = map(np.random.default_rng, seeds)
     above = draws(rounds, first, np.random.default_rng(SEED + 1))
     below = draws(base, second, np.random.default_rng(SEED + 2))
     return estimate(central(rounds) / central(base), above / below)

@@ -1,11 +1,11 @@
 # Python 3.6 syntax, standard library and numpy only.
-"""Serves one framework to the harness: JSON lines on standard input and the original standard output.
+"""Serves one framework to the harness: JSON lines on the original standard input and output.
 
     python -s worker.py <framework>/adapter.py
 
 A request is {"verb": ..., ...}; its reply is {"value": ...} or {"error": {"kind", "message",
-"traceback"}}. Arrays travel as paths of .npz files. File descriptor 1 is pointed at 2 before
-anything else is imported, so that no print of Python or C++ can corrupt the channel.
+"traceback"}}. Arrays travel as paths of .npz files. File descriptor 1 is pointed at 2, and 0 at
+nothing, before anything else is imported: no print of Python or C++ can corrupt the channel.
 The worker holds the one stopwatch: a timed region is steps and the wait, nothing else.
 """
 import ctypes
@@ -17,12 +17,14 @@ import sys
 import time
 import traceback
 
-CHANNEL = os.fdopen(os.dup(1), "w")
+REQUESTS, CHANNEL = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # no child may read a request
 os.dup2(2, 1)
 sys.stdout = sys.stderr
 HERE = os.path.dirname(os.path.abspath(__file__))
 # a folder called impls/torch must not shadow the real one
-sys.path[:] = [p for p in sys.path if os.path.abspath(p or ".") not in (HERE, os.path.dirname(HERE))]
+OURS = (HERE, os.path.dirname(HERE))
+sys.path[:] = [p for p in sys.path if os.path.abspath(p or ".") not in OURS]
 
 LEVEL = 0.05  # warm-up ends when two groups of samples agree within this
 GROUP = 4  # samples in such a group
@@ -219,7 +221,7 @@ def is_level(samples):
 
 
 def kind_of(error):
-    """`unsupported`, `out_of_memory` or `error`; frameworks word their memory errors differently."""
+    """`unsupported`, `out_of_memory` or `error`; frameworks word lack of memory differently."""
     if type(error).__name__ == "Unsupported":
         return "unsupported"
     text = (type(error).__name__ + " " + str(error)).lower()
@@ -237,7 +239,7 @@ def main(path):
     die_with_parent()
     set_affinity()
     worker = Worker(os.path.abspath(path))
-    for line in iter(sys.stdin.readline, ""):
+    for line in iter(REQUESTS.readline, ""):
         request = json.loads(line)
         if request["verb"] == "exit":
             break

@@ -1,0 +1,59 @@
+"""Is an adapter as fast as the same network written by hand? ResNet-50, one process, interleaved.
+
+    python scripts/handwritten.py torch --phase train --batch 8 --rounds 30
+
+Prints the ratio of our step to the handwritten one with its 95% interval; rounds are paired.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+
+import click
+
+from bench import client, envs, frameworks, machine, models, parity, stats, weights
+
+
+@click.command()
+@click.argument("framework", type=click.Choice(["torch", "jax"]))
+@click.option("--mode", help="Default: the adapter's first.")
+@click.option("--phase", default="train", type=click.Choice(["inference", "train"]))
+@click.option("--batch", default=8)
+@click.option("--rounds", default=30)
+@click.option("--warmup", default=3)
+@click.option("--threads", default=machine.processors())
+def main(framework: str, mode: str | None, **options: int) -> None:
+    """Race an adapter against scripts/handwritten/FRAMEWORK.py."""
+    chosen = frameworks.select(framework)[0]
+    environment = envs.ensure(chosen, "cpu", click.echo)
+    graph, threads = models.load("resnet50"), options["threads"]
+    with tempfile.TemporaryDirectory() as folder:
+        x, y = weights.batch(graph, options["batch"])
+        files = parity.save(Path(folder), graph, weights.weights(graph), x, y)
+        request = {"framework": framework, "mode": mode or chosen.modes[0]}
+        request |= files | options | {"cpus": client.processors(threads)}
+        path = Path(folder) / "request.json"
+        path.write_text(json.dumps(request))
+        driver = Path(__file__).with_name("handwritten") / "driver.py"
+        done = subprocess.run(
+            [environment.python, "-s", driver, path], check=True, stdout=subprocess.PIPE,
+            env=client.environment(threads, environment.variables(threads)),
+        )  # fmt: skip
+    report(json.loads(done.stdout.splitlines()[-1]), f"{framework} {request['mode']} {options}")
+
+
+def report(samples: dict[str, list[float]], what: str) -> None:
+    """Each round is a pair, drawn together."""
+    ours, hand = ({i: [s] for i, s in enumerate(samples[k])} for k in ("ours", "handwritten"))
+    for name, side in (("ours", ours), ("handwritten", hand)):
+        click.echo(f"{name}: median {stats.median(side).value * 1e3:.1f} ms of {len(side)}")
+    pairs = {i: [ours[i][0] / hand[i][0]] for i in ours}
+    ratio = stats.median(pairs)
+    click.echo(f"{what}: ratio {ratio.value:.3f} (95%: {ratio.low:.3f} to {ratio.high:.3f})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""A correct framework: the referee itself in float32, in the harness's own interpreter."""
+
+import os
+import sys
+
+import numpy
+from convmark import Adapter as Base
+
+sys.path.insert(0, os.environ["CONVMARK_REPOSITORY"])  # a test may; a real adapter may not
+
+from bench import reference  # noqa: E402
+from bench.graph import Graph, Node  # noqa: E402
+from bench.ops import OPS  # noqa: E402
+
+NAME = "toy"
+MODES = ("plain", "other")
+
+
+def graph_from(data):
+    """The graph that `Graph.to_json` described."""
+    nodes = []
+    for entry in data["nodes"]:
+        attrs = {k: tuple(v) if isinstance(v, list) else v for k, v in entry["attrs"].items()}
+        shapes = tuple(tuple(shape) for shape in entry["input_shapes"])
+        op = OPS[entry["op"]](**attrs)
+        nodes.append(Node(entry["name"], op, tuple(entry["inputs"]), shapes, op.output(*shapes)))
+    return Graph(data["name"], tuple(data["input"]), tuple(nodes), "", *data["training"].values())
+
+
+class Adapter(Base):
+    def __init__(self, mode, device, precision, threads):
+        self.mode = mode
+
+    def versions(self):
+        return {"numpy": numpy.__version__}
+
+    def build(self, graph, weights):
+        self.graph = graph_from(graph).without_dropout()
+        self.weights = dict(weights)
+        self.velocity = {}
+
+    def parameters(self):
+        names = [f"{n.name}/{w}" for n in self.graph.nodes for w in n.weights]
+        return {name: self.weights[name] for name in names}
+
+    def logits(self, x):
+        return reference.run(self.graph, self.weights, x, dtype=numpy.float32).logits
+
+    def gradients(self, x, y):
+        passed = reference.train(self.graph, self.weights, x, numpy.float32)
+        return reference.backpropagate(passed, y)[:2]
+
+    def step(self, phase, x, y):
+        if phase == "inference":
+            return lambda: self.logits(x)
+        return lambda: self.train(x, y, phase == "step")
+
+    def train(self, x, y, update):
+        loss, gradients = self.gradients(x, y)
+        for key, gradient in gradients.items() if update else ():
+            momentum = numpy.float32(self.graph.momentum)
+            self.velocity[key] = momentum * self.velocity.get(key, 0 * gradient) + gradient
+            rate = numpy.float32(self.graph.learning_rate)
+            self.weights[key] = self.weights[key] - rate * self.velocity[key]
+        return loss
+
+    def wait(self, result):
+        pass
+
+    def source(self):
+        return "referee"

@@ -1,0 +1,126 @@
+"""A worker in trouble is a result with a reason, never a hang or a wrong value."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from bench.client import Failure, environment, processors
+from bench.conformance import case
+from bench.parity import save
+from bench.weights import batch, weights
+from tests.conftest import worker
+
+HELLO = {"mode": "plain", "device": "cpu", "precision": "fp32", "threads": 1}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    graph = case("relu")
+    return save(tmp_path, graph, weights(graph), *batch(graph, 2))
+
+
+def build(name: str, files: dict[str, str], limit: float = 30) -> Failure:
+    """The failure with which a fake builds a network."""
+    with worker(name, Path(files["graph"]).with_name("log")) as running:
+        running.call("hello", 30, **HELLO)
+        with pytest.raises(Failure) as caught:
+            running.call("build", limit, graph=files["graph"], weights=files["weights"])
+        return caught.value
+
+
+def test_hello_says_who_it_is(tmp_path: Path) -> None:
+    with worker("toy", tmp_path / "log") as running:
+        about = running.call("hello", 30, **HELLO)
+    assert (about["framework"], about["pid"]) == ("toy", running.process.pid)
+    assert about["versions"]["numpy"] and about["import_seconds"] > 0 and about["rss"] > 0
+
+
+def test_prints_of_python_c_and_children_do_not_reach_the_channel(tmp_path: Path) -> None:
+    with worker("chatty", tmp_path / "log") as running:
+        assert running.call("hello", 30, **HELLO)["framework"] == "chatty"
+    assert (tmp_path / "log").read_text().count("forged") == 4
+
+
+def test_a_crash_is_named_by_its_signal_and_its_log(files: dict[str, str]) -> None:
+    failure = build("crash", files)
+    assert failure.status == "died"
+    assert "SIGSEGV" in failure.reason and "log" in failure.reason
+
+
+def test_a_hang_is_killed_with_its_process_group(files: dict[str, str]) -> None:
+    failure = build("hang", files, limit=0.5)
+    assert (failure.status, "build took longer" in failure.reason) == ("timeout", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "reason"),
+    [
+        ("refuses", "unsupported", "no convolution"),
+        ("greedy", "out_of_memory", "1 TiB"),
+        ("raises", "error", "boom"),
+    ],
+)
+def test_foreseen_failures_keep_their_own_words(
+    name: str, status: str, reason: str, files: dict[str, str]
+) -> None:
+    failure = build(name, files)
+    assert failure.status == status and reason in failure.reason
+    assert "Traceback" in Path(files["graph"]).with_name("log").read_text()
+
+
+def test_a_dead_worker_answers_with_its_death(tmp_path: Path) -> None:
+    with worker("toy", tmp_path / "log") as running:
+        running.process.kill()
+        running.process.wait()
+        with pytest.raises(Failure, match="died: .*SIGKILL"):
+            running.call("hello", 30, **HELLO)
+
+
+def test_leaving_ends_the_process(tmp_path: Path) -> None:
+    with worker("toy", tmp_path / "log") as running:
+        running.call("hello", 30, **HELLO)
+    assert running.process.returncode == -signal.SIGKILL
+
+
+def test_the_parent_sleeps_while_a_worker_computes(files: dict[str, str]) -> None:
+    with worker("hang", Path(files["graph"]).with_name("log")) as running:
+        running.call("hello", 30, **HELLO)
+        before = time.process_time()
+        with pytest.raises(Failure):
+            running.call("build", 1.0, graph=files["graph"], weights=files["weights"])
+        assert time.process_time() - before < 0.25  # of a second: a spinning parent uses all of it
+
+
+def test_a_worker_is_bound_to_its_processors_and_sees_only_the_whitelist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_OF_THE_USER", "1")
+    monkeypatch.setenv("OMP_NUM_THREADS", "64")
+    assert "SECRET_OF_THE_USER" not in environment(1, {})
+    assert environment(1, {})["OMP_NUM_THREADS"] == "1"
+    assert environment(1, {"OMP_NUM_THREADS": "2"})["OMP_NUM_THREADS"] == "2"  # the framework's own
+    with worker("toy", tmp_path / "log") as running:
+        running.call("hello", 30, **HELLO)
+        assert os.sched_getaffinity(running.process.pid) == set(processors(1))
+
+
+def measured(files: dict[str, str], phase: str, **arguments: float) -> dict[str, object]:
+    with worker("toy", Path(files["graph"]).with_name("log")) as running:
+        running.call("hello", 30, **HELLO)
+        running.call("build", 30, graph=files["graph"], weights=files["weights"])
+        running.call("warmup", 30, phase=phase, inputs=files["inputs"], seconds=0.1)
+        return running.call("measure", 30, phase=phase, samples=5, **arguments)
+
+
+def test_a_block_has_at_least_one_sample_whatever_its_time(files: dict[str, str]) -> None:
+    assert len(measured(files, "train", seconds=0.0, shortest=0.0)["samples"]) == 1  # type: ignore[arg-type]
+
+
+def test_short_steps_are_repeated_until_the_clock_can_tell(files: dict[str, str]) -> None:
+    block = measured(files, "inference", seconds=1.0, shortest=0.02)
+    assert block["repeats"] > 1 and len(block["samples"]) == 5  # type: ignore[operator, arg-type]

@@ -1,0 +1,142 @@
+"""The gate opens for a correct framework and closes for each planted mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import conformance, gate
+from bench.cases import Contender
+from bench.client import Worker
+from bench.errors import Unavailable
+from bench.graph import Graph, Tensor, build
+from bench.parity import Checker, Referee, Verdict, compare, expected
+from tests.conftest import ADAPTERS, fake
+
+TOY = Contender("toy", "plain")
+MISTAKES = (
+    "padding", "pooling_stride", "pooling_padding", "epsilon", "lrn_alpha", "lrn_constant", "relu",
+    "concat_order", "classes_reversed", "gradient_not_divided", "gradient_missing", "not_a_number",
+    "parameter_too_many",
+)  # fmt: skip
+
+
+def everything(x: Tensor) -> Tensor:
+    """A network with each of the things that get changed by hand."""
+    x = x.conv(6, 3, stride=2, pad=1, bias=False).batchnorm().relu()
+    x = x.lrn(size=5, alpha=1e-2, beta=0.75, k=2.0).maxpool(3, 2, pad=1)
+    x = x.conv(4, 1).relu().concat(x.conv(3, 3, pad=1))
+    return x.dropout(0.5).global_avgpool().dense(5)
+
+
+def network(name: str) -> Graph:
+    return build(everything, name, (3, 21, 27))
+
+
+def judge(tmp_path: Path, name: str = "toy", **changes: object) -> gate.Gate:
+    return replace(gate.Gate({name: fake(name)}, "cpu", 1, tmp_path), **changes)  # type: ignore[arg-type]
+
+
+def silent(what: str, verdicts: list[Verdict]) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def wrong(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
+    """A worker whose framework has the mistake that the network's name says."""
+    folder = tmp_path_factory.mktemp("wrong")
+    environment = fake("wrong")
+    variables = environment.variables(1) | {"CONVMARK_REAL": str(ADAPTERS / "toy.py")}
+    with Worker(environment.python, ADAPTERS / "wrong.py", 1, variables, folder / "log") as worker:
+        worker.call("hello", 60, mode="plain", device="cpu", precision="fp32", threads=1)
+        yield Checker(worker, "wrong", "plain", folder)
+
+
+def test_a_correct_framework_passes(wrong: Checker) -> None:
+    verdicts = wrong.check(Referee(network("none")))
+    assert [v.status for v in verdicts] == ["ok", "ok"]
+    assert all(v.worst_error < v.bound and v.worst_tensor for v in verdicts)  # type: ignore[operator]
+    assert {v.parameters for v in verdicts} == {network("none").params}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_planted_mistake_is_refused(wrong: Checker, mistake: str) -> None:
+    verdicts = wrong.check(Referee(network(mistake)))
+    refused = [v for v in verdicts if v.status in ("wrong", "error")]
+    assert refused and all(v.reason for v in refused)
+
+
+def test_every_conformance_case_passes_in_a_correct_framework(tmp_path: Path) -> None:
+    verdicts = judge(tmp_path).conform([TOY], silent)
+    assert [v for v in verdicts if not v.ok] == []
+    assert len(verdicts) == 3 * len(conformance.CASES)
+
+
+def test_a_wrong_optimiser_is_refused(tmp_path: Path) -> None:
+    graph = conformance.case("conv_plain")
+    referee = Referee(graph)
+    with gate.start(TOY, fake("toy"), "cpu", "fp32", 1, tmp_path) as worker:
+        checker = Checker(worker, "toy", "plain", tmp_path)
+        assert checker.update(referee).ok
+        referee.graph = replace(graph, momentum=0.5)  # the worker is told 0.5, the referee asked 0.9
+        checker.build(referee)
+        referee.graph = graph
+        worker.call("update", 60, inputs=checker.path("inputs"), steps=3)
+        worker.call("parameters", 60, out=checker.path("parameters"))
+        assert compare(checker.arrays("parameters"), referee.trained(3))["status"] == "wrong"
+
+
+def test_passing_is_remembered_and_failing_is_not(tmp_path: Path) -> None:
+    graph = network("none")
+    first = judge(tmp_path).check([TOY], [graph], silent)
+    broken = judge(tmp_path, environments={"toy": fake("crash")})
+    assert first == judge(tmp_path).check([TOY], [graph], silent)
+    assert broken.check([TOY], [graph], silent)[0].status == "died"
+    assert broken.check([TOY], [graph], silent)[0].status == "died"
+
+
+def test_what_passing_depends_on_is_in_its_key(tmp_path: Path) -> None:
+    graph = network("none")
+    subject = gate.Subject([graph], 2)
+    other = gate.Subject([replace(graph, momentum=0.5)], 2)
+    one = judge(tmp_path)
+    keys = {
+        one.key(TOY, fake("toy"), subject),
+        one.key(TOY, fake("toy"), other),
+        one.key(TOY, fake("toy", lock="1"), subject),
+        one.key(TOY, fake("crash"), subject),
+        one.key(Contender("toy", "other"), fake("toy"), subject),
+        replace(one, threads=2).key(TOY, fake("toy"), subject),
+        replace(one, device="cuda").key(TOY, fake("toy"), subject),
+    }
+    assert len(keys) == 7
+
+
+def test_a_dead_worker_does_not_take_the_next_network_with_it(tmp_path: Path) -> None:
+    verdicts = judge(tmp_path, "crash").conform([Contender("crash", "plain")], silent)
+    assert {v.status for v in verdicts} == {"died"}
+    assert {v.model for v in verdicts} == set(conformance.CASES)
+
+
+def test_an_unavailable_framework_has_rows_with_its_reason(tmp_path: Path) -> None:
+    absent = judge(tmp_path, environments={"toy": Unavailable("no wheel", "build one")})
+    verdicts = absent.check([TOY], [network("none")], silent)
+    assert [(v.phase, v.status) for v in verdicts] == [
+        ("inference", "unavailable"),
+        ("training", "unavailable"),
+    ]
+    assert "build one" in verdicts[0].reason
+
+
+def test_a_bound_is_the_twins_error_and_shapes_must_agree() -> None:
+    true = np.array([1.0, 2.0, 3.0])
+    wanted = {"a": expected(true, true + 1e-6)}
+    assert compare({"a": true + 0.9e-5}, wanted)["status"] == "ok"
+    assert compare({"a": true + 2e-5}, wanted)["status"] == "wrong"
+    assert compare({"a": true[:2]}, wanted)["status"] == "wrong"
+    assert compare({"a": true * np.nan}, wanted)["status"] == "wrong"
+    assert compare({"b": true}, wanted)["status"] == "wrong"

@@ -1,0 +1,132 @@
+"""The real frameworks: the gate opens for them and closes for a mistake in them; a real run.
+
+A framework that this machine cannot have is skipped with its reason. `tox -e frameworks`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import envs, frameworks, gate, models
+from bench.cases import Contender
+from bench.client import Worker
+from bench.errors import Unavailable
+from bench.parity import Checker, Referee, Verdict
+from tests.conftest import ADAPTERS, REPOSITORY
+from tests.test_parity import network, silent
+
+pytestmark = pytest.mark.frameworks
+KNOWN = frameworks.discover()
+PAIRS = [Contender(f.name, mode) for f in KNOWN.values() for mode in f.modes]
+SLICE = ("lenet5", "googlenet", "resnet50")  # every operator of the networks is in one of these
+MISTAKES = ("padding", "pooling_padding", "epsilon", "lrn_alpha", "lrn_constant", "relu")
+
+
+@pytest.fixture(scope="module")
+def environments() -> dict[str, envs.Environment | Unavailable]:
+    return envs.ensure_all(KNOWN.values(), "cpu", lambda name, text: print(f"{name}: {text}"))
+
+
+def available(found: dict[str, Any], name: str) -> envs.Environment:
+    environment = found[name]
+    if isinstance(environment, Unavailable):
+        pytest.skip(f"{name}: {environment}")
+    assert isinstance(environment, envs.Environment)
+    return environment
+
+
+def bad(verdicts: list[Verdict]) -> list[str]:
+    return [
+        f"{v.model} {v.phase} {v.status}: {v.reason}"
+        for v in verdicts
+        if v.status not in ("ok", "unsupported")
+    ]
+
+
+@pytest.mark.parametrize("contender", PAIRS, ids=str)
+def test_operators_conform(contender: Contender, environments: Any, tmp_path: Path) -> None:
+    available(environments, contender.framework)
+    verdicts = gate.Gate(environments, "cpu", 2, tmp_path).conform([contender], silent)
+    assert bad(verdicts) == []
+    assert any(v.ok and v.phase == "step" for v in verdicts)
+
+
+@pytest.mark.parametrize("contender", PAIRS, ids=str)
+@pytest.mark.parametrize("name", SLICE)
+def test_networks_agree(
+    contender: Contender, name: str, environments: Any, tmp_path: Path
+) -> None:
+    available(environments, contender.framework)
+    verdicts = gate.Gate(environments, "cpu", 2, tmp_path).check(
+        [contender], [models.load(name)], silent
+    )
+    assert bad(verdicts) == []
+    assert {v.parameters for v in verdicts if v.ok} == {models.load(name).params}
+
+
+@pytest.fixture(scope="module", params=sorted(KNOWN))
+def wrong(
+    request: pytest.FixtureRequest, environments: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Checker]:
+    """The real framework in its default mode behind tests/adapters/wrong.py."""
+    environment = available(environments, request.param)
+    framework = environment.framework
+    folder = tmp_path_factory.mktemp(framework.name)
+    variables = environment.variables(2) | {"CONVMARK_REAL": str(framework.adapter)}
+    python, adapter = environment.python, ADAPTERS / "wrong.py"
+    with Worker(python, adapter, 2, variables, folder / "log") as worker:
+        mode = framework.modes[0]
+        worker.call("hello", 300, mode=mode, device="cpu", precision="fp32", threads=2)
+        yield Checker(worker, framework.name, mode, folder)
+
+
+def test_unchanged_it_passes(wrong: Checker) -> None:
+    assert bad(wrong.check(Referee(network("none")))) == []
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_changed_by_hand_it_is_refused(wrong: Checker, mistake: str) -> None:
+    verdicts = wrong.check(Referee(network(mistake)))
+    assert bad(verdicts), f"{mistake} went unnoticed"
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "bench", *arguments]
+
+
+def journal(folder: Path) -> list[str]:
+    path = folder / "samples.jsonl"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def test_a_run_of_all_frameworks_survives_a_kill(environments: Any, tmp_path: Path) -> None:
+    """`bench run`, SIGKILL half-way, `--resume`: the same cases, and every line still there."""
+    folder = tmp_path / "run"
+    options = ["--framework", "all", "--device", "cpu", "--profile", "smoke", "--budget", "10s"]
+    first = subprocess.Popen(command("run", *options, "--out", str(folder)), cwd=REPOSITORY)
+    while sum('"kind": "block"' in line for line in journal(folder)) < 3:
+        assert first.poll() is None, "ended before it could be killed"
+        time.sleep(0.05)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    before = journal(folder)
+    again = subprocess.run(
+        command("run", "--resume", str(folder), "--json"),
+        cwd=REPOSITORY, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert journal(folder)[: len(before)] == before
+    rows = json.loads(again.stdout)
+    assert len(rows) == 2 * len(KNOWN)
+    expected = {n for n, e in environments.items() if not isinstance(e, Unavailable)}
+    assert {row["framework"] for row in rows if row["status"] == "ok"} == expected
+
