@@ -117,8 +117,13 @@ def summary_row(case: Mapping[Any, Any]) -> list[str]:
         *head, f"{case['median'] * 1e3:.4g}", f"{low} to {high}",
         f"{case['images_per_second']:.4g}", mebibytes(case["peak_memory"]),
         "fastest" if case["ratio"] == 1 else ratio, f"{case['first_call']:.3g}",
-        str(int(case["samples"])), str(int(case["processes"])),
+        few(int(case["samples"]), int(case["processes"])), str(int(case["processes"])),
     ]  # fmt: skip
+
+
+def few(samples: int, processes: int) -> str:
+    """How many samples, marked where its share of the time allowed fewer than 3 in a process."""
+    return str(samples) if samples >= 3 * processes else f"{samples} (few: slow)"
 
 
 def mebibytes(value: float | None) -> str:

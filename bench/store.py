@@ -181,7 +181,7 @@ def load(*paths: str | Path) -> Tables:
     blocks = rows.get("block", [])
     frames = {
         "blocks": flat(blocks),
-        "memory": pd.DataFrame(rows.get("memory", [])),
+        "memory": pd.DataFrame(map(weighed, rows.get("memory", []))),
         "processes": pd.DataFrame(rows.get("process", [])),
         "outcomes": pd.DataFrame(rows.get("outcome", [])),
         "verdicts": pd.DataFrame(rows.get("verdict", [])),
@@ -195,6 +195,15 @@ def long(blocks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         shared = {k: block[k] for k in SAMPLES if k in block}
         for index, seconds in enumerate(block["samples"]):
             yield shared | {"sample": index, "seconds": seconds}
+
+
+def weighed(entry: dict[str, Any]) -> dict[str, Any]:
+    """A memory entry with the allocator's figures as columns. `used` is what the network took: on
+    a GPU the allocator's peak, on the CPU the process's peak resident size; bytes."""
+    allocator = entry.pop("allocator")
+    peaks = [allocator[k] for k in ("allocated_peak", "device_in_use") if k in allocator]
+    used = entry["peak"] if entry["device"] == "cpu" else next(iter(peaks), None)
+    return entry | {f"allocator_{k}": v for k, v in allocator.items()} | {"used": used}
 
 
 def flat(blocks: list[dict[str, Any]]) -> pd.DataFrame:

@@ -37,8 +37,8 @@ def rounds(samples: pd.DataFrame) -> stats.Rounds:
 
 
 def summarise(run: Run, tables: Tables) -> pd.DataFrame:
-    """One row for each planned case: seconds per step with a 95% interval, throughput, the ratio to
-    the fastest of its cell, peak resident memory in bytes; or its status and the reason."""
+    """One row for each planned case: seconds per step with a 95% interval, throughput, the ratio
+    to the fastest of its cell, peak memory in bytes; or its status and the reason."""
     measured = {key: rounds(group) for key, group in tables.samples.groupby(CASE)}
     fastest = best(measured)
     rows = []
@@ -81,7 +81,7 @@ def outcome(tables: Tables, case: dict[str, Any]) -> dict[str, Any]:
 def extra(tables: Tables, case: dict[str, Any]) -> dict[str, Any]:
     """Peak memory, and the median of the first calls (tracing and compiling included)."""
     memory, blocks = matching(tables.memory, case), matching(tables.blocks, case)
-    found = {"peak_memory": memory["peak"].max()} if len(memory) else {}
+    found = {"peak_memory": memory["used"].max()} if len(memory) else {}
     return found | ({"first_call": blocks["first_call"].median()} if len(blocks) else {})
 
 

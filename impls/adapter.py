@@ -20,6 +20,7 @@ layout for the device, no walk over the graph in a step (generate code with `pro
 tracing), gradients of the parameters and none of the input, mean cross-entropy.
 An adapter never reads a clock.
 """
+
 import collections
 
 import numpy
@@ -28,7 +29,7 @@ PHASES = ("inference", "forward", "train", "step")
 
 
 class Unsupported(Exception):
-    """The framework cannot do this; the message is the reason, in its own words where it has any."""
+    """The framework cannot do this; the message is the reason, in its own words if it has any."""
 
 
 class Adapter(object):
@@ -48,7 +49,7 @@ class Adapter(object):
     def build(self, graph, weights):
         """Make the native network, once. `graph` is `Graph.to_json()`, `weights` a dictionary of
         float32 arrays with every trainable parameter and every stored statistic
-        (`batchnorm1/mean`, `batchnorm1/variance`). Raises Unsupported for what it cannot express."""
+        (`batchnorm1/mean`, `batchnorm1/variance`). Raises Unsupported for what cannot be."""
         raise NotImplementedError
 
     def parameters(self):
@@ -156,7 +157,7 @@ class ChannelsLast(object):
             return array.transpose(2, 3, 1, 0)
         if node["inputs"][0] in self.flat:
             chw = self.flat[node["inputs"][0]]
-            array = array.reshape([-1] + chw).transpose(0, 2, 3, 1).reshape(array.shape)
+            array = array.reshape([-1, *chw]).transpose(0, 2, 3, 1).reshape(array.shape)
         return array.T
 
     def to_graph(self, key, array):

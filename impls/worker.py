@@ -8,6 +8,7 @@ A request is {"verb": ..., ...}; its reply is {"value": ...} or {"error": {"kind
 nothing, before anything else is imported: no print of Python or C++ can corrupt the channel.
 The worker holds the one stopwatch: a timed region is steps and the wait, nothing else.
 """
+
 import ctypes
 import gc
 import importlib.util

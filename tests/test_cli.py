@@ -34,7 +34,7 @@ Command = Callable[..., Done]
 def command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Iterator[Command]:
-    """`bench ARGUMENTS` in an empty folder, as the shell would see it; nothing is ever installed."""
+    """`bench ARGUMENTS` in an empty folder, as the shell would see it; nothing is installed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(envs, "ensure_all", installs)
     handler = signal.getsignal(signal.SIGTERM)
@@ -106,9 +106,7 @@ def test_a_wrong_word_ends_with_2_and_says_what_is_right(command: Command, what:
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_a_wrong_word_leaves_no_folder_behind(
-    command: Command, what: str, tmp_path: Path
-) -> None:
+def test_a_wrong_word_leaves_no_folder_behind(command: Command, what: str, tmp_path: Path) -> None:
     command(*WRONG[what][0])
     assert list(tmp_path.iterdir()) == []
 

@@ -77,7 +77,7 @@ def test_a_dead_worker_answers_with_its_death(tmp_path: Path) -> None:
     with worker("toy", tmp_path / "log") as running:
         running.process.kill()
         running.process.wait()
-        with pytest.raises(Failure, match="died: .*SIGKILL"):
+        with pytest.raises(Failure, match=r"died: .*SIGKILL"):
             running.call("hello", 30, **HELLO)
 
 

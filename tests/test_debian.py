@@ -126,7 +126,7 @@ def test_another_file_under_the_same_version_is_refused(
 ) -> None:
     with (tmp_path / "archive" / "beta_0.1+b2_amd64.deb").open("ab") as file:
         file.write(b"more")
-    with pytest.raises(Unavailable, match="beta 0.1[+]b2 is not the file of the lock") as caught:
+    with pytest.raises(Unavailable, match=r"beta 0.1[+]b2 is not the file of the lock") as caught:
         install(world[1], tmp_path)
     assert caught.value.mend == "python scripts/relock.py caffe"
     assert not list((tmp_path / "cache/debs").glob("beta*"))
@@ -144,7 +144,7 @@ def test_a_mirror_with_another_version_names_the_remedy(
         return world[0](*command, cwd=cwd)
 
     monkeypatch.setattr(debian, "tool", look)
-    with pytest.raises(Unavailable, match="Version '0.1[+]b2' for 'beta'") as caught:
+    with pytest.raises(Unavailable, match=r"Version '0.1[+]b2' for 'beta'") as caught:
         install(world[1], tmp_path)
     assert "scripts/relock.py caffe" in caught.value.mend
 
@@ -175,7 +175,7 @@ def test_without_keys_nothing_is_trusted(
     world: tuple[FakeApt, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(debian, "KEYRINGS", ())
-    with pytest.raises(Unavailable, match="keys that Debian signs with") as caught:
+    with pytest.raises(Unavailable, match=r"keys that Debian signs with") as caught:
         debian.configure(tmp_path, "http://mirror.invalid/debian/", "bullseye")
     assert "debian-archive-keyring" in caught.value.mend
 
@@ -192,28 +192,28 @@ def test_a_machine_without_apt_is_unavailable(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("platform.system", lambda: "Linux")
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     monkeypatch.setattr("shutil.which", lambda name: None)
-    with pytest.raises(Unavailable, match="no apt-get"):
+    with pytest.raises(Unavailable, match=r"no apt-get"):
         debian.require_machine()
 
 
 def test_a_line_of_apt_becomes_a_line_of_the_lock() -> None:
     line = f"'http://m.invalid/p.deb' libgmp10_2%3a6.2.1_amd64.deb 253000 SHA256:{'a' * 64}"
     assert debian.parse_uri(line) == debian.Deb("libgmp10", "2:6.2.1", "a" * 64)
-    with pytest.raises(Unavailable, match="MD5Sum"):
+    with pytest.raises(Unavailable, match=r"MD5Sum"):
         debian.parse_uri(line.replace("SHA256", "MD5Sum"))
 
 
 def test_a_bad_lock_names_its_line(tmp_path: Path) -> None:
     lock = tmp_path / "a.lock"
-    with pytest.raises(Unavailable, match="does not exist"):
+    with pytest.raises(Unavailable, match=r"does not exist"):
         debian.read_lock(lock)
     lock.write_text("# head\nalpha 1.0\n")
-    with pytest.raises(Unavailable, match="a.lock:2"):
+    with pytest.raises(Unavailable, match=r"a.lock:2"):
         debian.read_lock(lock)
 
 
 def test_a_failing_tool_says_why() -> None:
-    with pytest.raises(Unavailable, match="sh: it broke"):
+    with pytest.raises(Unavailable, match=r"sh: it broke"):
         debian.tool("sh", "-c", "echo it broke >&2; exit 3")
     with pytest.raises(Unavailable) as caught:
         debian.tool("sh", "-c", "echo 'write: No space left on device' >&2; exit 2")

@@ -13,7 +13,7 @@ from bench.envs.uv import Uv, environment
 from bench.errors import Unavailable
 
 NUMPY = {"3.6": "1.16.6", "3.8": "1.23.5", "3.9": "1.23.5"}
-ADAPTER = '''
+ADAPTER = """
 import numpy
 from convmark import Adapter as Base, ChannelsLast, define, program
 NAME = "floor"
@@ -38,7 +38,7 @@ class Adapter(Base):
         return lambda: self.run(x)
     def wait(self, result):
         pass
-'''
+"""
 
 
 def interpreter(version: str, folder: Path) -> Path:
@@ -75,9 +75,7 @@ def test_the_worker_serves_on(version: str, tmp_path: Path) -> None:
     values = weights(graph)
     files = save(tmp_path, graph, values, *batch(graph, 2))
     with Worker(interpreter(version, tmp_path), adapter, 1, {}, tmp_path / "log") as worker:
-        about = worker.call(
-            "hello", 60, mode="plain", device="cpu", precision="fp32", threads=1
-        )
+        about = worker.call("hello", 60, mode="plain", device="cpu", precision="fp32", threads=1)
         assert about["python"].startswith(version) and about["versions"]["numpy"] == NUMPY[version]
         worker.call("build", 60, graph=files["graph"], weights=files["weights"])
         counted = worker.call("parameters", 60, out=str(tmp_path / "p.npz"))

@@ -1,4 +1,4 @@
-"""Networks: exact counts, names, mistakes reported where they were made, and the JSON that crosses."""
+"""Networks: exact counts, names, mistakes reported where they were made, and what crosses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from bench import models
 from bench.errors import BenchError
-from bench.graph import Graph, GraphError, Tensor, block, build, network
+from bench.graph import Graph, GraphError, Tensor, block, build
 from bench.ops import OPS, BatchNorm, Conv, Dropout
 
 #                      input      classes  parameters            MACs   <- of the papers

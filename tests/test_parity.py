@@ -82,7 +82,7 @@ def test_a_wrong_optimiser_is_refused(tmp_path: Path) -> None:
     with gate.start(TOY, fake("toy"), "cpu", "fp32", 1, tmp_path) as worker:
         checker = Checker(worker, "toy", "plain", tmp_path)
         assert checker.update(referee).ok
-        referee.graph = replace(graph, momentum=0.5)  # the worker is told 0.5, the referee asked 0.9
+        referee.graph = replace(graph, momentum=0.5)  # what the worker is told
         checker.build(referee)
         referee.graph = graph
         worker.call("update", 60, inputs=checker.path("inputs"), steps=3)

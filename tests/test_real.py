@@ -63,9 +63,7 @@ def test_operators_conform(contender: Contender, environments: Any, tmp_path: Pa
 
 @pytest.mark.parametrize("contender", PAIRS, ids=str)
 @pytest.mark.parametrize("name", SLICE)
-def test_networks_agree(
-    contender: Contender, name: str, environments: Any, tmp_path: Path
-) -> None:
+def test_networks_agree(contender: Contender, name: str, environments: Any, tmp_path: Path) -> None:
     available(environments, contender.framework)
     verdicts = gate.Gate(environments, "cpu", 2, tmp_path).check(
         [contender], [models.load(name)], silent
@@ -129,4 +127,3 @@ def test_a_run_of_all_frameworks_survives_a_kill(environments: Any, tmp_path: Pa
     assert len(rows) == 2 * len(KNOWN)
     expected = {n for n, e in environments.items() if not isinstance(e, Unavailable)}
     assert {row["framework"] for row in rows if row["status"] == "ok"} == expected
-

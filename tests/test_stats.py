@@ -14,7 +14,9 @@ RandomState = np.random.Generator
 def rounds(random: RandomState, count: int, samples: int, spread: float = 0.1) -> stats.Rounds:
     """Samples about 1: each round has its own centre, spread as far as the samples are."""
     centres = 1 + spread * random.standard_normal(count)
-    return {r: (c + spread * random.standard_normal(samples)).tolist() for r, c in enumerate(centres)}
+    return {
+        r: (c + spread * random.standard_normal(samples)).tolist() for r, c in enumerate(centres)
+    }
 
 
 def width(found: Estimate) -> float:

@@ -3,6 +3,7 @@
 Layout: channels_last on both devices. It is the one PyTorch's own tutorial recommends for
 convolutional networks; on the CPU it trains faster than NCHW.
 """
+
 import torch
 import torch.nn.functional as F
 from convmark import Adapter as Base
@@ -70,7 +71,7 @@ def expressions(graph):
     def layer(node, x):
         return "self.%s(%s)" % (identifier(node["name"]), x[0])
 
-    return dict(FUNCTIONS, relu=relu, **{op: layer for op in LAYERS})
+    return dict(FUNCTIONS, relu=relu, **dict.fromkeys(LAYERS, layer))
 
 
 class Adapter(Base):

@@ -23,6 +23,11 @@ def load(name, path):
     return module
 
 
+def read(path):
+    with open(path) as text:
+        return json.load(text)
+
+
 def main(request):
     os.sched_setaffinity(0, request["cpus"])
     import numpy
@@ -33,7 +38,7 @@ def main(request):
     theirs = load("theirs", os.path.join(HERE, name + ".py"))
     x, y = (numpy.load(request["inputs"])[key] for key in "xy")
     adapter = ours.Adapter(request["mode"], "cpu", "fp32", threads)
-    adapter.build(json.load(open(request["graph"])), dict(numpy.load(request["weights"])))
+    adapter.build(read(request["graph"]), dict(numpy.load(request["weights"])))
     prepare, parameters = theirs.steps(x, y, threads)
     assert parameters == sum(a.size for a in adapter.parameters().values()), parameters
     contenders = {"ours": adapter.step(phase, x, y), "handwritten": prepare(phase)}
@@ -47,4 +52,4 @@ def main(request):
     print(json.dumps(samples))
 
 
-main(json.load(open(sys.argv[1])))
+main(read(sys.argv[1]))

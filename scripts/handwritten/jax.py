@@ -50,7 +50,10 @@ def steps(x, y, threads):
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, y)
         return losses.mean(), updated
 
-    infer = jax.jit(lambda params, s, x: model.apply({"params": params, "batch_stats": s}, x, False))
+    def logits(params, statistics, x):
+        return model.apply({"params": params, "batch_stats": statistics}, x, train=False)
+
+    infer = jax.jit(logits)
     train = jax.jit(jax.value_and_grad(loss, has_aux=True))
 
     def prepare(phase):

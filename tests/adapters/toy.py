@@ -8,9 +8,9 @@ from convmark import Adapter as Base
 
 sys.path.insert(0, os.environ["CONVMARK_REPOSITORY"])  # a test may; a real adapter may not
 
-from bench import reference  # noqa: E402
-from bench.graph import Graph, Node  # noqa: E402
-from bench.ops import OPS  # noqa: E402
+from bench import reference
+from bench.graph import Graph, Node
+from bench.ops import OPS
 
 NAME = "toy"
 MODES = ("plain", "other")
