@@ -93,7 +93,7 @@ class Profile:
 
 PROFILES = {
     "smoke": Profile(20, 1, (1,), "lenet5", ("inference", "train"), "default"),
-    "quick": Profile(600, 2, (4,), "quick", ("inference", "train"), "default"),
+    "quick": Profile(600, 3, (4,), "quick", ("inference", "train"), "default"),
     "standard": Profile(3600, 5, (1, 8), "quick", ("inference", "forward", "train"), "default"),
     "full": Profile(8 * 3600, 8, (1, 8, 32), "all", PHASES, "all"),
 }

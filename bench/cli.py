@@ -148,14 +148,15 @@ def model_rows() -> list[dict[str, Any]]:
 def run_rows(folder: Path) -> list[dict[str, Any]]:
     from bench import store
 
-    headers = {path: store.Run.open(path).header() for path in store.find(folder)}
+    def header(path: Path) -> dict[str, Any]:
+        try:
+            return store.Run.open(path).header()
+        except BenchError as error:
+            return {"command": f"unreadable: {error}"}
+
+    headers = {path: header(path) for path in store.find(folder)}
     return [
-        {
-            "run": str(path),
-            "created": h["created"],
-            "complete": h["complete"],
-            "command": h["command"],
-        }
+        {"run": str(path)} | {k: h.get(k, "") for k in ("created", "complete", "command")}
         for path, h in headers.items()
     ]
 

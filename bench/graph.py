@@ -294,5 +294,7 @@ def check(name: str, builder: Builder, result: Any) -> None:
         raise GraphError(f"network {name!r} ends in {result.shape}; logits are flat (classes,)")
     used = {i for node in builder.nodes for i in node.inputs} | {result.name}
     unused = [node.name for node in builder.nodes if node.name not in used]
+    if not builder.nodes:
+        raise GraphError(f"network {name!r} returns its input and computes nothing")
     if unused or result.name != builder.nodes[-1].name:
         raise GraphError(f"network {name!r} computes {unused or result.name} and does not use it")

@@ -29,7 +29,7 @@ def require(condition: bool, message: str) -> None:
 
 def pair(value: int | Pair) -> Pair:
     """(height, width) from one number or two."""
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
+    return (value[0], value[1]) if isinstance(value, tuple | list) else (value, value)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,10 @@ def positive(**values: Any) -> None:
 def window(kind: str, size: Pair, kernel: Pair, stride: Pair, pad: Pair) -> Pair:
     """Output height and width of a sliding window: floor((size + 2 pad - kernel) / stride) + 1."""
     positive(kernel=kernel, stride=stride)
-    require(min(pad) >= 0, f"pad = {pad} must not be negative")
+    require(
+        all(isinstance(p, int) and p >= 0 for p in pad),
+        f"pad = {pad} must be a whole number of at least 0",
+    )
     for axis, n, k, p in zip("HW", size, kernel, pad, strict=True):
         require(k <= n + 2 * p, f"{kind} kernel {k} exceeds the padded input {axis} = {n} + 2*{p}")
     height, width = (
@@ -195,7 +198,8 @@ class Lrn(Op):
     k: float = 1.0
 
     def output(self, *inputs: Shape) -> Shape:
-        require(self.size % 2 == 1 and self.size > 0, f"size = {self.size} must be odd")
+        positive(size=self.size)
+        require(self.size % 2 == 1, f"size = {self.size} must be odd")
         return image(self.kind, inputs)
 
 

@@ -92,6 +92,7 @@ def new_run(out: Path | None, options: Options) -> Run:
     """A folder with the plan that the options mean; everything is checked before it is made."""
     sources = models.names(options.model or profile(options).models)
     graphs = [models.load(source) for source in sources]
+    models.distinct(graphs)
     plan = planned(options, [graph.name for graph in graphs])
     now = datetime.now(UTC)
     header = {
@@ -129,13 +130,13 @@ def planned(options: Options, names: Sequence[str]) -> Plan:
     return Plan(
         contenders=tuple(cases.contenders(chosen, options.mode or usual.modes)),
         models=tuple(names),
-        phases=cases.choice("phase", phases, cases.PHASES) if phases else usual.phases,
-        batches=cases.numbers("--batch", batch) if batch else usual.batches,
+        phases=cases.choice("phase", phases, cases.PHASES) if phases is not None else usual.phases,
+        batches=cases.numbers("--batch", batch) if batch is not None else usual.batches,
         device=device,
         precision=options.precision,
         threads=options.threads or machine.processors(),
         profile=options.profile,
-        budget=cases.seconds(budget) if budget else usual.budget,
+        budget=cases.seconds(budget) if budget is not None else usual.budget,
         rounds=options.rounds or usual.rounds,
         seed=options.seed,
     )

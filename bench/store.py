@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from bench.errors import BenchError
 
 FORMAT = 1
+HEADER = {"format", "plan"}  # without these it is no run
 RUN, JOURNAL = "run.json", "samples.jsonl"
 CELL = ["model", "batch", "phase", "device", "precision", "threads"]
 CONTENDER = ["framework", "mode"]
@@ -70,11 +71,12 @@ class Run:
     def header(self) -> dict[str, Any]:
         """What `run.json` says; raises BenchError where it is damaged."""
         try:
-            header = json.loads(self.path.read_text())
+            header: dict[str, Any] = json.loads(self.path.read_text())
         except ValueError as error:
             raise BenchError(f"{self.path} cannot be read as JSON: {error}") from None
-        if not isinstance(header, dict):
-            raise BenchError(f"{self.path} holds {type(header).__name__}, not an object")
+        missing = HEADER - set(header if isinstance(header, dict) else ())
+        if missing:
+            raise BenchError(f"{self.path} is no run's: it lacks {', '.join(sorted(missing))}")
         return header
 
     def replace(self, header: dict[str, Any]) -> None:
@@ -168,6 +170,14 @@ class Tables:
     verdicts: pd.DataFrame
 
 
+CASE = ["run", *CONTENDER]
+EMPTY = {  # the columns of a table without rows
+    "blocks": [*CASE, *CELL, "round", "first_call", "samples"],
+    "memory": [*CASE, *CELL, "round", "baseline", "peak", "used"],
+    "processes": [*CASE, "model", "batch", "round", "import_seconds", "build_seconds"],
+    "outcomes": [*CASE, *CELL, "round", "status", "reason"],
+    "verdicts": [*CASE, "model", "phase", "status", "reason", "worst_error", "bound"],
+}
 SAMPLES = ["run", *CONTENDER, *CELL, "round", "sample", "repeats", "seconds"]
 
 
@@ -179,13 +189,14 @@ def load(*paths: str | Path) -> Tables:
         for entry in run.entries():
             rows.setdefault(entry.pop("kind", ""), []).append({"run": run.folder.name, **entry})
     blocks = rows.get("block", [])
-    frames = {
+    found = {
         "blocks": flat(blocks),
-        "memory": pd.DataFrame(map(weighed, rows.get("memory", []))),
-        "processes": pd.DataFrame(rows.get("process", [])),
-        "outcomes": pd.DataFrame(rows.get("outcome", [])),
-        "verdicts": pd.DataFrame(rows.get("verdict", [])),
+        "memory": [weighed(entry) for entry in rows.get("memory", [])],
+        "processes": rows.get("process", []),
+        "outcomes": rows.get("outcome", []),
+        "verdicts": rows.get("verdict", []),
     }
+    frames = {k: pd.DataFrame(v, columns=None if v else EMPTY[k]) for k, v in found.items()}
     return Tables(pd.DataFrame(long(blocks), columns=SAMPLES), **frames)
 
 
@@ -206,7 +217,7 @@ def weighed(entry: dict[str, Any]) -> dict[str, Any]:
     return entry | {f"allocator_{k}": v for k, v in allocator.items()} | {"used": used}
 
 
-def flat(blocks: list[dict[str, Any]]) -> pd.DataFrame:
+def flat(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Blocks without their lists, with what those lists say in short."""
     rows = []
     for block in blocks:
@@ -216,4 +227,4 @@ def flat(blocks: list[dict[str, Any]]) -> pd.DataFrame:
             "samples": len(block["samples"]), "warmup_steps": len(block["warmup"]),
             "cpu_per_step": block["cpu"] / steps,
         })  # fmt: skip
-    return pd.DataFrame(rows)
+    return rows

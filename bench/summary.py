@@ -46,7 +46,8 @@ def summarise(run: Run, tables: Tables) -> pd.DataFrame:
         key = tuple(case.values())
         row = case | {"status": "missing", "reason": "not measured yet"} | outcome(tables, case)
         if key in measured:
-            row |= figures(case, measured[key], fastest[key[: len(CELL)]])
+            later = f"later {row['status']}: {row['reason']}" if row["status"] != "missing" else ""
+            row |= figures(case, measured[key], fastest[key[: len(CELL)]]) | {"reason": later}
         rows.append(row | extra(tables, case))
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -62,9 +63,10 @@ def best(measured: dict[Any, stats.Rounds]) -> dict[tuple[Any, ...], stats.Round
 
 
 def figures(case: dict[str, Any], samples: stats.Rounds, fastest: stats.Rounds) -> dict[str, Any]:
-    time, ratio = stats.median(samples), stats.ratio(samples, fastest)
+    time = stats.median(samples)
+    ratio = stats.Estimate(1, 1, 1) if samples is fastest else stats.ratio(samples, fastest)
     return {
-        "status": "ok", "reason": "",
+        "status": "ok",
         "median": time.value, "low": time.low, "high": time.high,
         "images_per_second": case["batch"] / time.value,
         "ratio": ratio.value, "ratio_low": ratio.low, "ratio_high": ratio.high,

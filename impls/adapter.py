@@ -148,6 +148,10 @@ class ChannelsLast(object):
                 self.flat[node["name"]] = node["input_shapes"][0]
             elif node["op"] in ("relu", "dropout") and node["inputs"][0] in self.flat:
                 self.flat[node["name"]] = self.flat[node["inputs"][0]]
+            elif node["op"] != "dense" and self.flat.keys() & set(node["inputs"]):
+                raise Unsupported("%s of a flattened image in NHWC order" % node["op"])
+        if graph["nodes"][-1]["name"] in self.flat:
+            raise Unsupported("logits that are a flattened image in NHWC order")
 
     def to_native(self, key, array):
         node, weight = self._split(key)

@@ -203,10 +203,13 @@ def test_list_models_as_json(command: Command) -> None:
 
 def test_list_runs_as_json(command: Command, tmp_path: Path) -> None:
     assert json.loads(command("list", "runs", "--json").out) == []
-    header = {"created": "now", "complete": True, "command": "bench run"}
+    header = {"created": "now", "complete": True, "command": "bench run", "plan": {}}
     Run.create(tmp_path / "results" / "r", header)
     (row,) = json.loads(command("list", "runs", "--json").out)
-    assert row == header | {"run": "results/r"}
+    assert row == {k: header[k] for k in ("created", "complete", "command")} | {"run": "results/r"}
+    (tmp_path / "results" / "r" / "run.json").write_text("{")
+    (row,) = json.loads(command("list", "runs", "--json").out)
+    assert "unreadable" in row["command"]
 
 
 def test_show_as_json(command: Command) -> None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,7 @@ SHAPES = {  # of nodes that the papers give
                  "bottleneck_4f.add1": (1024, 14, 14), "bottleneck_5c.add1": (2048, 7, 7)},
 }  # fmt: skip
 
-Function = Callable[[Tensor], Tensor]
+Function = Callable[[Tensor], Any]
 
 
 def toy(x: Tensor) -> Tensor:
@@ -172,7 +173,10 @@ MISTAKES: dict[str, tuple[Function, str]] = {
     ),
     "no outputs": (lambda x: x.conv(0, 1), r"conv1: out = 0 must be a whole number of at least 1"),
     "stride 0": (lambda x: x.maxpool(2, 0), r"maxpool1: stride = \(0, 0\) must be a whole number"),
-    "negative pad": (lambda x: x.conv(4, 3, pad=-1), r"conv1: pad = \(-1, -1\) must not be nega"),
+    "negative pad": (lambda x: x.conv(4, 3, pad=-1), r"conv1: pad = \(-1, -1\) must be .* least 0"),
+    "half a pad": (lambda x: x.conv(4, 3, pad=(0.5, 1)), r"conv1: pad = \(0.5, 1\) must be"),
+    "a float": (lambda x: x.conv(4, 3.0), r"conv1: kernel = \(3.0, 3.0\) must be a whole number"),
+    "a float for LRN": (lambda x: x.lrn(5.0, 1.0, 0.5, 1.0), r"lrn1: size = 5.0 must be a whole"),
     "pad without data": (
         lambda x: x.avgpool(3, pad=2),
         r"avgpool1: pad = \(2, 2\) may be at most half of the kernel \(3, 3\)",
@@ -200,7 +204,7 @@ def test_a_mistake_in_a_block_names_the_line_inside_the_block() -> None:
         x = x.relu()
         return x.dense(3)  # the mistake
 
-    lines, first = inspect.getsourcelines(bad.__wrapped__)  # type: ignore[attr-defined]
+    lines, first = inspect.getsourcelines(bad.__wrapped__)
     line = first + next(i for i, text in enumerate(lines) if "the mistake" in text)
     with pytest.raises(GraphError, match=rf"{__file__}:{line}: bad_z\.dense1: "):
         made(lambda x: bad(x, name="z"))
@@ -228,12 +232,17 @@ def test_a_network_returns_its_last_tensor() -> None:
 @pytest.mark.parametrize("result", [None, 3])
 def test_a_network_returns_a_tensor(result: object) -> None:
     with pytest.raises(GraphError, match=f"returned {result}, not a Tensor"):
-        made(lambda x: result)  # type: ignore[arg-type,return-value]
+        made(lambda x: result)
 
 
 def test_a_network_ends_in_logits() -> None:
     with pytest.raises(GraphError, match=r"ends in \(4, 9, 11\); logits are flat"):
         made(lambda x: x.conv(4, 1))
+
+
+def test_a_network_computes_something() -> None:
+    with pytest.raises(GraphError, match="returns its input and computes nothing"):
+        made(lambda x: x, 10)
 
 
 def test_a_network_says_its_input() -> None:
@@ -291,7 +300,7 @@ def conv_net(stride: int = 1, pad: int = 1, groups: int = 1, bias: bool = True) 
 @pytest.mark.parametrize(
     "change", [{"stride": 2}, {"pad": 0}, {"groups": 3}, {"bias": False}], ids=str
 )
-def test_the_digest_changes_with_every_attribute(change: dict[str, int]) -> None:
+def test_the_digest_changes_with_every_attribute(change: dict[str, Any]) -> None:
     assert conv_net(**change).digest() != conv_net().digest()
 
 
@@ -377,3 +386,27 @@ def test_a_list_of_networks_has_each_once() -> None:
 
 def test_batch_norm_keeps_its_default_epsilon() -> None:
     assert BatchNorm() == BatchNorm(1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def net(x:\n", "SyntaxError"),
+        ("import nowhere_to_be_found\n", "ModuleNotFoundError"),
+        ("from bench.graph import network\n@network(3, 8, 8)\ndef net(x): return x.conv(4)\n", ":3: TypeError"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_users_file_is_an_error_with_its_line(
+    text: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "own.py").write_text(text)
+    with pytest.raises(BenchError, match=message):
+        models.load(f"{tmp_path / 'own.py'}:net")
+
+
+def test_two_networks_of_one_name_are_refused(tmp_path: Path) -> None:
+    text = "from bench.graph import network\n@network(3, 8, 8)\ndef net(x): return x.flatten().dense(2)\n"
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.py").write_text(text)
+    with pytest.raises(BenchError, match="named 'net'"):
+        models.select(",".join(f"{tmp_path / name}.py:net" for name in ("a", "b")))

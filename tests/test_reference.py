@@ -7,6 +7,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -258,17 +259,17 @@ def slow_concat(op: ops.Concat, at: At) -> Array:
     return np.array([[c for x in at.inputs for c in x[n]] for n in range(len(at.x))])
 
 
-SLOW: dict[str, Callable[[ops.Op, At], Array]] = {
-    "conv": slow_conv,  # type: ignore[dict-item]
-    "maxpool": slow_pool,  # type: ignore[dict-item]
-    "avgpool": slow_pool,  # type: ignore[dict-item]
-    "lrn": slow_lrn,  # type: ignore[dict-item]
-    "batchnorm": slow_batchnorm,  # type: ignore[dict-item]
-    "dense": slow_dense,  # type: ignore[dict-item]
-    "globalavgpool": slow_global,  # type: ignore[dict-item]
-    "flatten": slow_flatten,  # type: ignore[dict-item]
-    "add": slow_add,  # type: ignore[dict-item]
-    "concat": slow_concat,  # type: ignore[dict-item]
+SLOW: dict[str, Callable[[Any, At], Array]] = {
+    "conv": slow_conv,
+    "maxpool": slow_pool,
+    "avgpool": slow_pool,
+    "lrn": slow_lrn,
+    "batchnorm": slow_batchnorm,
+    "dense": slow_dense,
+    "globalavgpool": slow_global,
+    "flatten": slow_flatten,
+    "add": slow_add,
+    "concat": slow_concat,
     "relu": lambda op, at: np.where(at.x > 0, at.x, 0),
     "dropout": lambda op, at: at.x,
 }
@@ -370,8 +371,9 @@ def test_gradients_of_a_network_with_branches_agree_with_finite_differences() ->
     assert found == pytest.approx(loss(), rel=1e-12)
     assert set(gradients) == {f"{n.name}/{w}" for n in graph.nodes for w in n.weights}
     for name, gradient in gradients.items():
-        np.testing.assert_allclose(gradient, differences(loss, weights[name]), 1e-5, 1e-8, name)
-    np.testing.assert_allclose(dx, differences(loss, x), 1e-5, 1e-8)
+        wanted = differences(loss, weights[name])
+        np.testing.assert_allclose(gradient, wanted, rtol=1e-5, atol=1e-8, err_msg=name)
+    np.testing.assert_allclose(dx, differences(loss, x), rtol=1e-5, atol=1e-8)
 
 
 def test_a_network_in_inference_uses_the_stored_statistics() -> None:

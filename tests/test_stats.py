@@ -26,7 +26,7 @@ def width(found: Estimate) -> float:
 def test_the_median_is_that_of_the_rounds_medians() -> None:
     found = stats.median({0: [1.0, 2.0, 99.0], 1: [5.0], 2: [9.0, 7.0, 8.0, 8.0]})
     assert found.value == 5.0
-    assert 1 <= found.low <= 5 <= found.high <= 99
+    assert 0 < found.low < 5 < found.high
 
 
 def test_a_slow_first_sample_moves_the_median_little() -> None:
@@ -44,11 +44,13 @@ def test_estimates_are_reproducible() -> None:
     assert stats.ratio(data, data) == stats.ratio(data, data)
 
 
-def test_the_interval_covers_the_true_median_about_95_times_in_100() -> None:
+@pytest.mark.parametrize("count", [2, 3, 5, 12])
+def test_the_interval_covers_the_true_median_for_few_rounds_too(count: int) -> None:
+    """Plain bootstrap intervals cover it in 68% of cases for two rounds, 86% for three."""
     random = np.random.default_rng(5)
-    found = [stats.median(rounds(random, 12, 15)) for _ in range(100)]
-    covered = np.mean([f.low <= 1 <= f.high for f in found])
-    assert 0.88 <= covered <= 0.995
+    found = [stats.median(rounds(random, count, 15, 0.02)) for _ in range(100)]
+    assert np.mean([f.low <= 1 <= f.high for f in found]) >= 0.93
+    assert np.mean([width(f) for f in found]) < 10 * 0.02 * stats.widening(count)
 
 
 def test_the_interval_of_a_single_round_covers_the_median_of_its_process() -> None:

@@ -261,7 +261,7 @@ def rows(run: Run) -> dict[str, dict[str, Any]]:
     fill(run)
     frame = summary.summarise(run, store.load(run.folder))
     assert list(frame.columns) == summary.COLUMNS
-    return {row["framework"]: row for row in frame.to_dict("records")}
+    return {row["framework"]: dict(row) for row in frame.to_dict("records")}
 
 
 def test_every_planned_case_has_a_row_in_the_plans_order(rows: dict[str, dict[str, Any]]) -> None:
@@ -303,7 +303,7 @@ def test_the_summary_of_an_empty_journal_misses_everything(run: Run) -> None:
 
 # -- export ---------------------------------------------------------------------------------------
 
-READERS = {"csv": pd.read_csv, "parquet": pd.read_parquet}
+READERS: dict[str, Any] = {"csv": pd.read_csv, "parquet": pd.read_parquet}
 
 
 @pytest.mark.parametrize("kind", READERS)

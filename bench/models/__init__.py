@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import importlib.util
 import pkgutil
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -38,13 +42,29 @@ def from_file(spec: str) -> Graph:
     if not Path(path).is_file():
         raise BenchError(f"--model {spec}: there is no file {path!r}")
     module_spec = importlib.util.spec_from_file_location(Path(path).stem, path)
-    assert module_spec and module_spec.loader
+    if not module_spec or not module_spec.loader:
+        raise BenchError(f"--model {spec}: {path!r} is no Python file")
     module = importlib.util.module_from_spec(module_spec)
-    module_spec.loader.exec_module(module)
+    with blamed(spec):
+        module_spec.loader.exec_module(module)
     candidates = networks(module)
     if function not in candidates and not hasattr(module, function):
         raise unknown(f"network in {path}", function, candidates)
-    return build(candidates.get(function) or getattr(module, function), name=function)
+    with blamed(spec):
+        return build(candidates.get(function) or getattr(module, function), name=function)
+
+
+@contextmanager
+def blamed(spec: str) -> Iterator[None]:
+    """Say in which line of the user's file an exception came up."""
+    try:
+        yield
+    except BenchError:
+        raise
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{where.filename}:{where.lineno}"
+        raise BenchError(f"--model {spec}: {place}: {type(error).__name__}: {error}") from error
 
 
 def load(name: str) -> Graph:
@@ -63,5 +83,14 @@ def names(text: str) -> list[str]:
 
 
 def select(text: str) -> list[Graph]:
-    """Their graphs."""
-    return [load(name) for name in names(text)]
+    """Their graphs; raises BenchError where two have one name."""
+    graphs = [load(name) for name in names(text)]
+    distinct(graphs)
+    return graphs
+
+
+def distinct(graphs: Sequence[Graph]) -> None:
+    """Raises BenchError where two networks have one name: results could not be told apart."""
+    seen = Counter(graph.name for graph in graphs)
+    for name in (name for name, count in seen.items() if count > 1):
+        raise BenchError(f"two networks are named {name!r}: rename one function")

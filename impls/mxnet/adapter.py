@@ -1,0 +1,220 @@
+"""MXNet: a Gluon block, hybridized or not, and the symbolic executor, in NCHW.
+
+One generated function serves all three: `F` is `mx.nd` or `mx.sym`, `p` the parameters by name.
+"""
+
+import os
+
+from convmark import Adapter as Contract
+from convmark import Unsupported, define, keys, program
+
+NAME = "mxnet"
+MODES = ("hybrid", "eager", "symbolic")
+
+
+CALLS = {  # each op in MXNet's words: x its inputs, p its parameters, the rest its attributes
+    "conv": "F.Convolution({x}, {p}, kernel={kernel}, stride={stride}, pad={pad}, "
+    "num_filter={out}, num_group={groups}, no_bias={no_bias})",
+    "dense": "F.FullyConnected({x}, {p}, num_hidden={out}, no_bias={no_bias})",
+    "batchnorm": "F.BatchNorm({x}, {p}, eps={eps}, momentum=0.9, fix_gamma=False)",
+    "relu": "F.Activation({x}, act_type='relu')",
+    # The two reshapes hand a gradient in plain layout to the backward of LRN: given one in oneDNN's
+    # blocked layout, as a convolution leaves it, MXNet 1.9.1 computes a wrong gradient (off by 1e-3
+    # of its rms in AlexNet, by 0.4 with alpha 1).
+    "lrn": "F.squeeze(F.expand_dims("
+    "F.LRN({x}, nsize={size}, alpha={alpha}, beta={beta}, knorm={k}), axis=0), axis=0)",
+    "maxpool": "F.Pooling({x}, kernel={kernel}, stride={stride}, pad={pad}, pool_type='max')",
+    "avgpool": "F.Pooling({x}, kernel={kernel}, stride={stride}, pad={pad}, pool_type='avg', "
+    "count_include_pad=False)",
+    "globalavgpool": "F.flatten(F.Pooling({x}, kernel=(1, 1), pool_type='avg', global_pool=True))",
+    "flatten": "F.flatten({x})",
+    "dropout": "F.Dropout({x}, p={rate})",
+    "add": "F.{sum}({x})",
+    "concat": "F.concat({x}, dim=1)",
+}
+
+
+def call(node, args):
+    """A node as a call of its operator."""
+    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in node["attrs"].items()}
+    names = list(node["weights"]) + list(node["state"])
+    fields["x"] = ", ".join(args)
+    fields["p"] = ", ".join('p["%s/%s"]' % (node["name"], name) for name in names)
+    fields["no_bias"] = "bias" not in names
+    fields["sum"] = "elemwise_add" if len(args) == 2 else "add_n"  # two are fused with others
+    return CALLS[node["op"]].format(**fields)
+
+
+def cross_entropy(ops, logits, labels):
+    """The mean of what gluon.loss.SoftmaxCrossEntropyLoss computes. Naming the temperature selects
+    MXNet's own log_softmax: the gradient of oneDNN's is only good to 2e-6."""
+    return -ops.mean(ops.pick(ops.log_softmax(logits, temperature=1.0), labels))
+
+
+def block(mx, forward, arrays, state, params=None):
+    """A Gluon block: `block(x)` gives the logits, `block(x, labels)` the loss."""
+
+    class Net(mx.gluon.HybridBlock):
+        def __init__(self):
+            super().__init__(prefix="", params=params)
+            for key, array in arrays.items():
+                request = "null" if key in state else "write"
+                setattr(self, key, self.params.get(key, shape=array.shape, grad_req=request))
+
+        def hybrid_forward(self, ops, x, labels=None, **p):
+            logits = forward(ops, x, p)
+            return logits if labels is None else cross_entropy(ops, logits, labels)
+
+    return Net()
+
+
+class Gluon(object):
+    """The network as a Gluon block, in cached graphs or operator by operator."""
+
+    def __init__(self, mx, context, forward, arrays, state, training, hybrid):
+        self.mx = mx
+        self.net = self.evaluated = block(mx, forward, arrays, state)
+        self.params = self.net.collect_params()
+        self.params.initialize(mx.init.Zero(), ctx=context)
+        for key, array in arrays.items():
+            self.params[key].set_data(mx.nd.array(array, context))
+        if hybrid:
+            self.net.hybridize(static_alloc=True, static_shape=True)
+            # the same parameters under oneDNN's fused operators, which have no gradient
+            self.evaluated = block(mx, forward, arrays, state, self.params)
+            fused = "MKLDNN" if context.device_type == "cpu" else None
+            self.evaluated.hybridize(True, fused, static_alloc=True, static_shape=True)
+        self.trainer = mx.gluon.Trainer(self.params, "sgd", training, kvstore=None)
+
+    def bind(self, phase, x, y):
+        """The forward pass of a phase, and the backward pass of its result."""
+
+        def recorded():
+            with self.mx.autograd.record():
+                return self.net(x, y)
+
+        forward = (lambda: self.evaluated(x)) if phase == "inference" else recorded
+        return forward, lambda loss: loss.backward()
+
+    def update(self):
+        self.trainer.step(1)  # divides the gradients by 1: the loss is a mean
+
+    def parameter(self, key):
+        return self.params[key].data()
+
+    def gradient(self, key):
+        return self.params[key].grad()
+
+
+class Symbolic(object):
+    """The network as a symbol that an executor binds to arrays, for each phase and batch."""
+
+    def __init__(self, mx, context, forward, arrays, state, training):
+        self.context = context
+        self.weights = {key: mx.nd.array(array, context) for key, array in arrays.items()}
+        self.state = {key: self.weights.pop(key) for key in state}
+        self.gradients = {}
+        symbols = {key: mx.sym.var(key) for key in arrays}
+        self.logits = forward(mx.sym, mx.sym.var("x"), symbols)
+        self.loss = mx.sym.make_loss(cross_entropy(mx.sym, self.logits, mx.sym.var("y")))
+        self.updater = mx.optimizer.get_updater(mx.optimizer.create("sgd", **training))
+
+    def bind(self, phase, x, y):
+        """The forward pass of a phase, and the backward pass of its result. An executor without
+        gradients fuses oneDNN's operators by itself (MXNET_SUBGRAPH_BACKEND)."""
+        arrays, state = dict(self.weights, x=x), self.state
+        if phase == "inference":
+            bound = self.logits.bind(self.context, arrays, grad_req="null", aux_states=state)
+            return lambda: bound.forward(is_train=False)[0], None
+        if not self.gradients:
+            self.gradients = {key: array.zeros_like() for key, array in self.weights.items()}
+        arrays["y"] = y
+        requests = {key: "write" if key in self.weights else "null" for key in arrays}
+        bound = self.loss.bind(self.context, arrays, self.gradients, requests, state)
+        return lambda: bound.forward(is_train=True)[0], lambda loss: bound.backward()
+
+    def update(self):
+        names = list(self.weights)
+        self.updater(names, list(self.gradients.values()), list(self.weights.values()))
+
+    def parameter(self, key):
+        return self.weights[key]
+
+    def gradient(self, key):
+        return self.gradients[key]
+
+
+class Adapter(Contract):
+    def __init__(self, mode, device, precision, threads):
+        if precision not in ("fp32", "tf32") or (device, precision) == ("cpu", "tf32"):
+            raise Unsupported("%s is not implemented for mxnet on %s" % (precision, device))
+        # read when the libraries are loaded; NVIDIA's use TF32 unless it is forbidden
+        os.environ["NVIDIA_TF32_OVERRIDE"] = "1" if precision == "tf32" else "0"
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+        import mxnet
+
+        self.mx, self.mode = mxnet, mode
+        self.context = mxnet.gpu(0) if device == "cuda" else mxnet.cpu()
+        if device == "cuda" and not mxnet.runtime.Features().is_enabled("CUDA"):
+            raise Unsupported("GPU support is disabled. Compile MXNet with USE_CUDA=1")
+        if device == "cuda" and not mxnet.context.num_gpus():
+            raise Unsupported("mxnet.context.num_gpus() is 0")
+
+    def versions(self):
+        features = self.mx.runtime.Features()
+        built = {k.lower(): "built in" for k in ("MKLDNN", "CUDNN") if features.is_enabled(k)}
+        return dict(built, mxnet=self.mx.__version__)
+
+    def build(self, graph, weights):
+        for node in graph["nodes"]:
+            if node["op"] not in CALLS:
+                raise Unsupported("mxnet adapter has no operator %s" % node["op"])
+        head = "def forward(F, x, p):"
+        self.keys, self.text = keys(graph), program(graph, dict.fromkeys(CALLS, call), head)
+        training = {key: graph["training"][key] for key in ("learning_rate", "momentum")}
+        forward, state = define(self.text, "forward", {}), keys(graph, "state")
+        parts = (self.mx, self.context, forward, weights, state, training)
+        self.network = None  # frees the one before
+        if self.mode == "symbolic":
+            self.network = Symbolic(*parts)
+        else:
+            self.network = Gluon(*parts, hybrid=self.mode == "hybrid")
+
+    def parameters(self):
+        return {key: self.network.parameter(key).asnumpy() for key in self.keys}
+
+    def logits(self, x):
+        return self.step("inference", x, [0] * len(x))().asnumpy()
+
+    def gradients(self, x, y):
+        loss = self.step("train", x, y)()
+        found = {key: self.network.gradient(key).asnumpy() for key in self.keys}
+        return float(loss.asscalar()), found
+
+    def step(self, phase, x, y):
+        x, y = self.mx.nd.array(x, self.context), self.mx.nd.array(y, self.context)
+        forward, backward = self.network.bind(phase, x, y)
+
+        def train():
+            loss = forward()
+            backward(loss)
+            return loss
+
+        def step():
+            loss = train()
+            self.network.update()
+            return loss
+
+        return {"train": train, "step": step}.get(phase, forward)
+
+    def wait(self, result):
+        self.mx.nd.waitall()  # gradients and updates too; errors surface here
+
+    def memory(self):
+        if self.context.device_type == "cpu":
+            return {}
+        free, total = self.mx.context.gpu_memory_info(0)
+        return {"device_in_use": total - free}
+
+    def source(self):
+        return self.text
