@@ -1,9 +1,11 @@
 """Small networks, one for each meaning of an operator that frameworks get wrong.
 
-Each is a 1x1 convolution (so that the gradient of the operator's input is seen in its weights, and
-its input has both signs), the operator, and a dense layer. All dimensions differ, attributes are
-large enough for a mistake to show: zero-padded max pooling and an LRN that does not divide alpha
-are invisible in a whole network. They go through the same gate as the networks.
+Each is a 1x1 convolution (so that the gradient of the operator's input is seen in its weights,
+and its input has both signs), the operator, and a dense layer. All dimensions differ, and
+attributes are large enough for a mistake to show: zero-padded max pooling and an LRN that does not
+divide alpha are invisible in a whole network. Sixteen channels make oneDNN use its blocked layout,
+in which MXNet 1.9.1 computes a wrong gradient of an LRN that has a convolution behind it. They go
+through the same gate as the networks.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": lambda x: x.relu(),
     "lrn": lambda x: x.lrn(size=3, alpha=2.0, beta=0.6, k=1.5),
     "lrn_wide": lambda x: x.lrn(size=5, alpha=1.0, beta=0.75, k=2.0),
+    "lrn_between_convs": lambda x: x.conv(16, 1).lrn(5, 1.0, 0.75, 2.0).conv(16, 3, pad=1),
     "maxpool": lambda x: x.maxpool(3, 2),
     "maxpool_pad": lambda x: x.maxpool((3, 5), (2, 3), pad=(1, 2)),
     "maxpool_pad_stride1": lambda x: x.maxpool(3, 1, pad=1),

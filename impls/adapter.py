@@ -105,10 +105,14 @@ def program(graph, expressions, head, indent="    "):
         arguments = [names[i] for i in node["inputs"]]
         uses.subtract(node["inputs"])
         dead = [names[i] for i in sorted(set(node["inputs"])) if not uses[i]]
+        try:
+            expression = expressions[node["op"]]
+        except KeyError:
+            raise Unsupported("the adapter has no operator %s" % node["op"])
         target = dead.pop(0) if dead else free.pop() if free else "x%d" % len(set(names.values()))
         free.extend(dead)
         names[node["name"]] = target
-        lines.append("%s%s = %s" % (indent, target, expressions[node["op"]](node, arguments)))
+        lines.append("%s%s = %s" % (indent, target, expression(node, arguments)))
     lines.append("%sreturn %s" % (indent, target))
     return "\n".join(lines) + "\n"
 

@@ -388,12 +388,15 @@ def test_batch_norm_keeps_its_default_epsilon() -> None:
     assert BatchNorm() == BatchNorm(1e-5)
 
 
+MARKED = "from bench.graph import network\n@network(3, 8, 8)\n"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("def net(x:\n", "SyntaxError"),
         ("import nowhere_to_be_found\n", "ModuleNotFoundError"),
-        ("from bench.graph import network\n@network(3, 8, 8)\ndef net(x): return x.conv(4)\n", ":3: TypeError"),
+        (f"{MARKED}def net(x): return x.conv(4)\n", ":3: TypeError"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_a_users_file_is_an_error_with_its_line(
@@ -405,7 +408,7 @@ def test_a_mistake_in_a_users_file_is_an_error_with_its_line(
 
 
 def test_two_networks_of_one_name_are_refused(tmp_path: Path) -> None:
-    text = "from bench.graph import network\n@network(3, 8, 8)\ndef net(x): return x.flatten().dense(2)\n"
+    text = f"{MARKED}def net(x): return x.flatten().dense(2)\n"
     for name in ("a", "b"):
         (tmp_path / f"{name}.py").write_text(text)
     with pytest.raises(BenchError, match="named 'net'"):
