@@ -18,7 +18,7 @@ from bench.graph import Graph, Tensor, build
 SHAPE = (3, 7, 11)  # C, H, W
 BATCH = 4
 CLASSES = 5
-LEARNING_RATE = 0.1  # of the case that follows whole training steps
+LEARNING_RATE = 0.05  # of the case that follows whole training steps
 STEPS = 3
 
 CASES: dict[str, Callable[[Tensor], Tensor]] = {
