@@ -7,8 +7,8 @@ tensor is, as root mean square,
     MARGIN * (float32 twin - referee) + TIES * (ties decided otherwise - referee) + FLOOR * referee
 
 The twin is the referee in float32: its rounding says how far apart two correct programs lie. Ties
-(reference.py) are decisions that rounding makes: inputs within MARGIN of the twin's error in their
-channel. They are all turned round together.
+(reference.py) are decisions that rounding may turn; all of them are turned round together, where a
+program turns a few.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from bench.graph import Graph, Node
 from bench.reference import Array, Arrays, rms
 
 MARGIN = 10.0
-TIES = 2.0
+TIES = 1.0
+TAIL = 4.0  # how far single entries lie off where the rms is 1
 FLOOR = 1e-6
 LOSS_FLOOR = 1e-5  # a loss is one number: the twin's may be right by chance
 BATCH = 2
@@ -134,10 +135,11 @@ def remember(seen: Arrays, node: Node, x: Array) -> Arrays:
 
 
 def nearness(x: Array, twin: Array) -> Array:
-    """How near to a decision is a tie: MARGIN times the twin's error, for each channel."""
+    """How near to a decision is a tie: where a program that is off by MARGIN times the twin's rms
+    error in this channel may decide otherwise."""
     axes = (0, *range(2, x.ndim))
     error = np.sqrt(np.mean(np.square(x - twin), axis=axes, keepdims=True))
-    near: Array = MARGIN * np.maximum(error, rms(x - twin))
+    near: Array = TAIL * MARGIN * np.maximum(error, rms(x - twin))
     return near
 
 
