@@ -426,11 +426,11 @@ def relu_ties(op: ops.Op, x: Array, y: Array, saved: Any, limit: Array) -> Any:
 
 
 def maxpool_ties(op: ops.MaxPool, x: Array, y: Array, saved: Any, limit: Array) -> Any:
-    """The last of the nearly largest entries wins in place of the first largest."""
-    shape, where = saved
-    wide, where = padded(x, op.pad, -np.inf), where.copy()
+    """Another of the nearly largest entries wins in place of the first largest."""
+    shape, first = saved
+    wide, where = padded(x, op.pad, -np.inf), first.copy()
     for k, (rows, cols) in enumerate(taps(shape, op.kernel, op.stride)):
-        where[wide[..., rows, cols] > y - 2 * limit] = k
+        where[(wide[..., rows, cols] > y - 2 * limit) & (first != k)] = k
     return shape, where
 
 

@@ -412,7 +412,7 @@ def test_near_maxima_are_turned_round_and_no_others() -> None:
     y, saved = reference.FORWARD["maxpool"](op, At([x], {}, True))
     _, other = reference.maxpool_ties(op, x, y, saved, np.full((3, 1, 1), 1e-6))
     assert saved[1].ravel().tolist() == [0, 0, 2]
-    assert other.ravel().tolist() == [1, 0, 2]
+    assert other.ravel().tolist() == [1, 0, 1]
 
 
 def test_near_is_decided_channel_by_channel() -> None:
