@@ -22,17 +22,19 @@ class Fake(SimpleNamespace):
     """An environment whose interpreter is ours and whose adapter is one of tests/adapters."""
 
     def variables(self, threads: int) -> dict[str, str]:
-        return {"CONVMARK_REPOSITORY": str(REPOSITORY)}
+        return {"CONVMARK_REPOSITORY": str(REPOSITORY), "CONVMARK_FAILURE": self.framework.name}
 
 
 def fake(name: str, lock: str = "0") -> Any:
-    """The environment of tests/adapters/<name>.py."""
-    framework = SimpleNamespace(name=name, version="1", adapter=ADAPTERS / f"{name}.py")
+    """The environment of tests/adapters/<name>.py, or of failing.py in the way of that name."""
+    adapter = ADAPTERS / f"{name}.py"
+    adapter = adapter if adapter.exists() else ADAPTERS / "failing.py"
+    framework = SimpleNamespace(name=name, version="1", adapter=adapter)
     return Fake(framework=framework, python=Path(sys.executable), lock_hash=lock, build="cpu")
 
 
 def worker(name: str, log: Path) -> Worker:
-    """A worker of tests/adapters/<name>.py that has not been greeted."""
+    """A worker of `fake(name)` that has not been greeted."""
     environment = fake(name)
     adapter = environment.framework.adapter
     return Worker(environment.python, adapter, 1, environment.variables(1), log)
