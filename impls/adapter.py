@@ -96,7 +96,7 @@ class Adapter(object):
 def program(graph, expressions, head, indent="    "):
     """Source of a straight-line function: one assignment per node, then the return.
 
-    `expressions` maps an op's name to a function (node, argument names) -> expression.
+    `expressions` has a function (node, argument names) -> expression for each op: see `operator`.
     Variables are reused as soon as their value is dead, as in code written by hand, so that
     activations are freed at the same point. `head` is the first line; its argument is `x`."""
     lines, names, free = [head], {"input": "x"}, []
@@ -105,16 +105,31 @@ def program(graph, expressions, head, indent="    "):
         arguments = [names[i] for i in node["inputs"]]
         uses.subtract(node["inputs"])
         dead = [names[i] for i in sorted(set(node["inputs"])) if not uses[i]]
-        try:
-            expression = expressions[node["op"]]
-        except KeyError:
-            raise Unsupported("the adapter has no operator %s" % node["op"])
+        expression = operator(expressions, node["op"])
         target = dead.pop(0) if dead else free.pop() if free else "x%d" % len(set(names.values()))
         free.extend(dead)
         names[node["name"]] = target
         lines.append("%s%s = %s" % (indent, target, expression(node, arguments)))
     lines.append("%sreturn %s" % (indent, target))
     return "\n".join(lines) + "\n"
+
+
+def walk(graph, table, x):
+    """The logits, for frameworks in which a network is described once and not at each step:
+    `table` has a function (node, results of its inputs) -> result for each op: see `operator`."""
+    values = {"input": x}
+    for node in graph["nodes"]:
+        function = operator(table, node["op"])
+        values[node["name"]] = function(node, [values[i] for i in node["inputs"]])
+    return values[graph["nodes"][-1]["name"]]
+
+
+def operator(table, op):
+    """What `table` has for an op: a dictionary's entry, or an object's method of that name."""
+    found = table.get(op) if isinstance(table, dict) else getattr(table, op, None)
+    if found is None:
+        raise Unsupported("the adapter has no operator %s" % op)
+    return found
 
 
 def define(source, name, scope):

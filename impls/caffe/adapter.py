@@ -12,7 +12,7 @@ import caffe
 import numpy
 from caffe import layers, params
 from convmark import Adapter as Base
-from convmark import Unsupported, consumers
+from convmark import Unsupported, consumers, operator
 
 NAME = "caffe"
 MODES = ("layers",)
@@ -93,10 +93,8 @@ def describe(graph, training):
     spec["input"] = layers.Input(shape={"dim": [1] + graph["input"]})
     for node in graph["nodes"]:
         op, source = node["op"], node["inputs"][0]
-        if op not in LAYERS:
-            raise Unsupported("caffe adapter has no operator %s" % op)
         in_place = uses[source] == 1 and ops.get(source) in OVERWRITABLE.get(op, ())
-        spec[node["name"]] = LAYERS[op](node, [spec[i] for i in node["inputs"]], in_place)
+        spec[node["name"]] = operator(LAYERS, op)(node, [spec[i] for i in node["inputs"]], in_place)
     if training:
         spec["label"] = layers.Input(shape={"dim": [1]})
         spec["loss"] = layers.SoftmaxWithLoss(spec[node["name"]], spec["label"])

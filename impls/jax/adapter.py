@@ -47,11 +47,6 @@ class Module:
         scope = {"jnp": jnp, "nn": nn, "nnx": nnx, "lrn": lrn, "__name__": __name__}
         self.network = define(self.source, "Network", scope)
 
-    def __getitem__(self, op):
-        if not hasattr(self, op):
-            raise Unsupported(f"jax adapter has no operator {op}")
-        return getattr(self, op)
-
     def layer(self, kind, node, *arguments):
         name, text = identifier(node["name"]), ", ".join(filter(None, arguments))
         self.layers.append(f"        self.{name} = {self.flax}.{kind}({text})")

@@ -166,9 +166,6 @@ class Adapter(Contract):
         return dict(built, mxnet=self.mx.__version__)
 
     def build(self, graph, weights):
-        for node in graph["nodes"]:
-            if node["op"] not in CALLS:
-                raise Unsupported("mxnet adapter has no operator %s" % node["op"])
         head = "def forward(F, x, p):"
         self.keys, self.text = keys(graph), program(graph, dict.fromkeys(CALLS, call), head)
         training = {key: graph["training"][key] for key in ("learning_rate", "momentum")}

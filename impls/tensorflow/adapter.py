@@ -60,11 +60,6 @@ class Expressions:
     def __init__(self, training, dtype):
         self.training, self.dtype = training, dtype
 
-    def __getitem__(self, op):
-        if not hasattr(self, op):
-            raise Unsupported(f"tensorflow adapter has no operator {op}")
-        return getattr(self, op)
-
     def cast(self, value, dtype):
         """In fp32 nothing is cast; elsewhere variables stay float32, as in Keras's mixed policy."""
         return value if self.dtype == "float32" else f"tf.cast({value}, tf.{dtype})"
