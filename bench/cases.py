@@ -15,13 +15,14 @@ PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 
 @dataclass(frozen=True, order=True)
 class Contender:
-    """A framework in one of its modes."""
+    """A framework in one of its modes, with the tunings of its framework.toml or without."""
 
     framework: str
     mode: str
+    tuned: bool = True
 
     def __str__(self) -> str:
-        return f"{self.framework} {self.mode}"
+        return f"{self.framework} {self.mode}" + ("" if self.tuned else " untuned")
 
 
 @dataclass(frozen=True, order=True)
@@ -101,15 +102,16 @@ PROFILES = {
 
 def modes_of(framework: Framework, wanted: str) -> list[str]:
     """Modes for `default`, `all` or a list; a framework takes those of the list that it has."""
+    known = [*framework.modes, *framework.absent]
     if wanted == "all":
-        return list(framework.modes)
-    names = [framework.modes[0] if n == "default" else n for n in words(wanted)]
-    return [n for n in dict.fromkeys(names) if n in framework.modes]
+        return known
+    names = [known[0] if n == "default" else n for n in words(wanted)]
+    return [n for n in dict.fromkeys(names) if n in known]
 
 
 def contenders(frameworks: Sequence[Framework], wanted: str) -> list[Contender]:
     """Every framework in each of the wanted modes; raises BenchError for a mode nobody has."""
-    known = {m for f in frameworks for m in f.modes} | {"default", "all"}
+    known = {m for f in frameworks for m in (*f.modes, *f.absent)} | {"default", "all"}
     for name in words(wanted):
         if name not in known:
             raise unknown("mode of these frameworks", name, known)

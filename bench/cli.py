@@ -20,7 +20,8 @@ from bench import __version__, cases, frameworks
 from bench.errors import BenchError, NothingMeasured, Unavailable, unknown
 
 if TYPE_CHECKING:
-    from bench.envs import Environment
+    from bench.cases import Contender
+    from bench.entrants import Entrant
     from bench.frameworks import Framework
     from bench.graph import Graph
     from bench.parity import Verdict
@@ -58,6 +59,11 @@ def mode_option(default: str) -> Callable[[F], F]:
     return click.option("--mode", default=default, metavar="default|all|A,B")
 
 
+def untuned_option(function: F) -> F:
+    text = "Also without the tunings of framework.toml: what people get who do nothing."
+    return click.option("--untuned", is_flag=True, help=text)(function)
+
+
 def threads_option(function: F) -> F:
     count = click.IntRange(min=1)
     return click.option("--threads", type=count, help="Default: every processor.")(function)
@@ -80,9 +86,11 @@ def setup(framework: str, device: str, as_json: bool) -> None:
     """Build the environments of frameworks, at the same time; those that are ready stay."""
     from bench import console, machine, session
 
-    chosen = frameworks.select(framework)
-    environments = session.provision(chosen, machine.choose_device(device), console.Watch())
-    rows = [environment_row(f, environments[f.name]) for f in chosen]
+    device = machine.choose_device(device)
+    contenders = cases.contenders(frameworks.select(framework), "all")
+    entrants = session.provision(contenders, device, console.Watch())
+    rows = [entrant_row(c, e) for c, e in entrants.items()]
+    rows = [row for number, row in enumerate(rows) if row not in rows[:number]]
     if as_json:
         emit(rows)
     else:
@@ -91,11 +99,16 @@ def setup(framework: str, device: str, as_json: bool) -> None:
         raise NothingMeasured("no framework could be set up")
 
 
-def environment_row(framework: Framework, environment: Environment | Unavailable) -> dict[str, str]:
-    row = {"framework": framework.name, "version": framework.version}
-    if isinstance(environment, Unavailable):
-        return row | {"status": "unavailable", "place": str(environment)}
-    return row | {"status": "ready", "place": str(environment.path)}
+def entrant_row(contender: Contender, entrant: Entrant | Unavailable) -> dict[str, str]:
+    """Where a mode's framework is; modes with the same row are said once."""
+    framework = frameworks.select(contender.framework)[0]
+    if contender.mode in framework.absent:
+        row = {"framework": str(contender), "version": framework.version}
+        return row | {"status": "unavailable", "place": str(entrant)}
+    row = {"framework": framework.name, "version": framework.place(contender.mode).version}
+    if isinstance(entrant, Unavailable):
+        return row | {"status": "unavailable", "place": str(entrant)}
+    return row | {"status": "ready", "place": str(entrant.environment.path)}
 
 
 @bench.command("list")
@@ -122,16 +135,23 @@ def framework_row(framework: Framework, device: str) -> dict[str, Any]:
     """Whether it can be had here; looks at folders, imports nothing."""
     from bench import envs
 
-    state = envs.state(framework, device, deep=False)
-    reason = ": ".join(filter(None, [state.reason, state.mend]))
+    known = frameworks.discover()
+    states = {p: envs.state(known[p.host], device, deep=False) for p in framework.places}
+    ready = [place for place, state in states.items() if state.status == "ready"]
+    others = {place: state for place, state in states.items() if place not in ready}
+    first = next(iter(states.values()))
+    reasons = dict(framework.absent)
+    for place, state in others.items():
+        text = ": ".join(filter(None, [state.reason, state.mend]))
+        reasons |= dict.fromkeys(place.modes if len(states) > 1 else ("",), text)
     return {
         "name": framework.name,
-        "version": framework.version,
+        "version": " and ".join(dict.fromkeys(place.version for place in framework.places)),
         "modes": list(framework.modes),
-        "python": framework.python,
-        "available": state.status == "ready",
-        "status": state.status,
-        "reason": reason,
+        "python": " and ".join(dict.fromkeys(known[p.host].python for p in framework.places)),
+        "available": bool(ready),
+        "status": "ready" if ready else first.status,
+        "reason": "; ".join(f"{mode}: {text}" if mode else text for mode, text in reasons.items()),
     }
 
 
@@ -218,14 +238,14 @@ def native_source(graph: Graph, name: str, mode: str) -> str:
 
     framework = frameworks.select(name)[0]
     contender = cases.contenders([framework], mode)[0]
-    environment = session.provision([framework], "cpu", console.Watch())[name]
-    if isinstance(environment, Unavailable):
-        raise environment
+    entrant = session.provision([contender], "cpu", console.Watch())[contender]
+    if isinstance(entrant, Unavailable):
+        raise entrant
     referee = parity.Referee(graph, 1)
     logs = envs.cache_dir() / "logs"
     with (
         tempfile.TemporaryDirectory() as folder,
-        gate.start(contender, environment, "cpu", "fp32", 1, logs) as worker,
+        gate.start(entrant, "cpu", "fp32", 1, logs) as worker,
     ):
         paths = parity.save(Path(folder), graph, referee.weights, referee.x, referee.y)
         worker.call("build", parity.LIMIT, graph=paths["graph"], weights=paths["weights"])
@@ -239,6 +259,7 @@ def native_source(graph: Graph, name: str, mode: str) -> str:
 @framework_option
 @click.option("--model", default="all", show_default=True, metavar="all|quick|operators|A,B")
 @mode_option("all")
+@untuned_option
 @device_option
 @threads_option
 @click.option("--fresh", is_flag=True, help="Do not take results from the cache.")
@@ -247,6 +268,7 @@ def check(
     framework: str,
     model: str,
     mode: str,
+    untuned: bool,
     device: str,
     threads: int | None,
     fresh: bool,
@@ -256,12 +278,11 @@ def check(
     from bench import console, envs, gate, machine, models, session
 
     device = machine.choose_device(device)
-    chosen = frameworks.select(framework)
-    contenders = cases.contenders(chosen, mode)
+    contenders = session.contenders(framework, mode, untuned, device)
     graphs = [] if model == gate.OPERATORS else models.select(model)
     watch, logs = console.Watch(), envs.cache_dir() / "logs" / "check"
-    environments = session.provision(chosen, device, watch)
-    judge = gate.Gate(environments, device, threads or machine.processors(), logs, not fresh)
+    entrants = session.provision(contenders, device, watch)
+    judge = gate.Gate(entrants, device, threads or machine.processors(), logs, not fresh)
     verdicts = session.pass_gate(judge, contenders, graphs, watch)
     if as_json:
         emit([asdict(verdict) for verdict in verdicts])
@@ -278,8 +299,8 @@ def show_verdicts(verdicts: list[Verdict]) -> None:
 
     columns = ["framework", "mode", "network", "phase", "status", "worst error", "bound", "where"]
     rows = [
-        [v.framework, v.mode, v.model, v.phase, v.status, number(v.worst_error), number(v.bound),
-         v.worst_tensor or v.reason]
+        [v.framework, console.mode(vars(v)), v.model, v.phase, v.status, number(v.worst_error),
+         number(v.bound), v.worst_tensor or v.reason]
         for v in verdicts
     ]  # fmt: skip
     console.table("Parity with the referee (errors relative to rms)", columns, rows, left=5)
@@ -297,6 +318,7 @@ def number(value: float | None) -> str:
 @click.option("--model", metavar="all|quick|A,B", help="Networks, or file.py:function.")
 @device_option
 @click.option("--mode", metavar="default|all|A,B")
+@untuned_option
 @click.option("--phase", metavar="A,B", help=f"Of {', '.join(cases.PHASES)}.")
 @click.option("--batch", metavar="1,32")
 @click.option("--precision", type=click.Choice(cases.PRECISIONS), default="fp32")

@@ -108,7 +108,7 @@ def summary(frame: pd.DataFrame) -> None:
 
 
 def summary_row(case: Mapping[Any, Any]) -> list[str]:
-    head = [case["framework"], case["mode"]]
+    head = [case["framework"], mode(case)]
     if case["status"] != "ok":
         return [*head, f"{case['status']}: {shortened(case['reason'])}"]
     low, high = f"{case['low'] * 1e3:.4g}", f"{case['high'] * 1e3:.4g}"
@@ -119,6 +119,11 @@ def summary_row(case: Mapping[Any, Any]) -> list[str]:
         "fastest" if case["ratio"] == 1 else ratio, f"{case['first_call']:.3g}",
         few(int(case["samples"]), int(case["processes"])), str(int(case["processes"])),
     ]  # fmt: skip
+
+
+def mode(case: Mapping[Any, Any]) -> str:
+    """The mode, marked where the framework's tunings were left out."""
+    return str(case["mode"]) + ("" if case["tuned"] else " untuned")
 
 
 def few(samples: int, processes: int) -> str:

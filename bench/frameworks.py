@@ -4,11 +4,15 @@ framework.toml:
     title, package, version  for people; `version` is that of `package` in the locks
     python                   the interpreter, such as "3.11"
     [cpu] and [cuda]         a build: `lock`, `options` for uv to try if it fails without them, and
-                             `fallback`, the build to take instead; or `unavailable` and `mend`
-    [libraries]              what shared libraries the machine must have: Debian's package of each
-    [[setting]]              name, value and reason of an environment variable that is set before
-                             the worker starts, for one `device` or for all. The value may hold
-                             {threads}, {prefix} (the environment's folder), {site} (its packages)
+                             `fallback`, the build to take instead; `sources`, packages that have no
+                             wheel and are built, under `constraints`, a requirements file; or
+                             `unavailable` and `mend`
+    [libraries], [programs]  what the machine must have: Debian's package of each
+    [absent]                 modes that users may look for: why there is no such mode
+    [[guest]]                `modes` that run in the environment of another framework, the `host`,
+                             perhaps with another `adapter` and `version`; a framework whose modes
+                             are all guests has neither `python` nor builds
+    [[setting]]              environment variables of a worker, see bench/settings.py
     [debian]                 see bench/debian.py
 The modes are the literal MODES of adapter.py, which is read, not run.
 """
@@ -22,11 +26,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench import settings
 from bench.errors import BenchError, unknown
+from bench.settings import DEVICES, Setting, text_of
 
 IMPLS = Path(__file__).resolve().parents[1] / "impls"
-DEVICES = ("cpu", "cuda")
-KEYS = {"title", "package", "version", "python", *DEVICES, "libraries", "setting", "debian"}
+ADAPTER = "adapter.py"
+NEEDS = ("libraries", "programs")
+KEYS = {
+    *("title", "package", "version", "python", "absent", "guest", "setting", "debian"),
+    *(*DEVICES, *NEEDS),
+}
 
 
 @dataclass(frozen=True)
@@ -36,18 +46,20 @@ class Build:
     lock: Path | None = None
     options: tuple[str, ...] = ()
     fallback: str = ""
+    sources: tuple[str, ...] = ()
+    constraints: Path | None = None
     unavailable: str = ""
     mend: str = ""
 
 
 @dataclass(frozen=True)
-class Setting:
-    """An environment variable of a worker; `device` is empty where it is set on all."""
+class Place:
+    """Where modes run: an adapter and its version, in the environment of the framework `host`."""
 
-    name: str
-    value: str
-    reason: str
-    device: str = ""
+    modes: tuple[str, ...]
+    host: str
+    adapter: Path
+    version: str
 
 
 @dataclass(frozen=True)
@@ -59,17 +71,23 @@ class Framework:
     version: str
     package: str
     python: str
-    modes: tuple[str, ...]
     folder: Path
+    places: tuple[Place, ...]
     builds: Mapping[str, Build]
     settings: tuple[Setting, ...] = ()
+    absent: Mapping[str, str] = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=dict)
+    programs: Mapping[str, str] = field(default_factory=dict)
     debian: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def adapter(self) -> Path:
-        """The file that the worker runs."""
-        return self.folder / "adapter.py"
+    def modes(self) -> tuple[str, ...]:
+        """Those of all places, as the adapters list them."""
+        return tuple(mode for place in self.places for mode in place.modes)
+
+    def place(self, mode: str) -> Place:
+        """Where a mode runs."""
+        return next(place for place in self.places if mode in place.modes)
 
     def build(self, device: str) -> Build:
         """The build for `device`. Raises BenchError for an unknown device."""
@@ -80,7 +98,17 @@ class Framework:
 
 def discover(impls: Path = IMPLS) -> dict[str, Framework]:
     """Every framework by name, in alphabetical order. Raises BenchError where metadata is wrong."""
-    return {path.parent.name: load(path.parent) for path in sorted(impls.glob("*/framework.toml"))}
+    found = {path.parent.name: load(path.parent) for path in sorted(impls.glob("*/framework.toml"))}
+    return {name: hosted(framework, found) for name, framework in found.items()}
+
+
+def hosted(framework: Framework, known: Mapping[str, Framework]) -> Framework:
+    """The framework itself; raises BenchError for a host that is none of the known."""
+    for place in framework.places:
+        if place.host not in known:
+            error = unknown("framework", place.host, known)
+            raise BenchError(f"{framework.folder / 'framework.toml'}: [[guest]]: {error}")
+    return framework
 
 
 def select(names: str, frameworks: Mapping[str, Framework] | None = None) -> list[Framework]:
@@ -106,59 +134,63 @@ def load(folder: Path) -> Framework:
         raise BenchError(f"{path}: {error}") from None
     for key in table.keys() - KEYS:
         raise BenchError(f"{path}: {unknown('key', key, KEYS)}")
-    texts = {key: _text(table, key, path) for key in ("title", "version", "package", "python")}
+    title, version, package = (text_of(table, k, path) for k in ("title", "version", "package"))
+    places = _places(table, folder, path)
+    own = any(place.host == folder.name for place in places)
     return Framework(
         name=folder.name,
-        modes=_modes(folder),
+        title=title,
+        version=version,
+        package=package,
         folder=folder,
+        python=text_of(table, "python", path) if own else "",
+        places=places,
         builds={d: _build(table[d], folder, f"{path}: [{d}]") for d in DEVICES if d in table},
-        settings=tuple(_setting(row, path) for row in table.get("setting", [])),
-        libraries=table.get("libraries", {}),
-        debian=table.get("debian", {}),
-        **texts,
+        settings=tuple(settings.read(row, path) for row in table.get("setting", [])),
+        **{key: table.get(key, {}) for key in ("absent", "debian", *NEEDS)},
     )
 
 
-def _text(table: Mapping[str, Any], key: str, place: object) -> str:
-    value = table.get(key)
-    if not isinstance(value, str) or not value:
-        raise BenchError(f"{place}: {key} is missing or not a text")
-    return value
+def _places(table: Mapping[str, Any], folder: Path, path: Path) -> tuple[Place, ...]:
+    """The guests' places, and before them that of the modes that are no guests."""
+    guests = [_guest(row, table, folder, path) for row in table.get("guest", [])]
+    away = {mode for guest in guests if guest.adapter.name == ADAPTER for mode in guest.modes}
+    home = tuple(mode for mode in _modes(folder / ADAPTER) if mode not in away)
+    own = Place(home, folder.name, folder / ADAPTER, table["version"])
+    return (own, *guests) if home else tuple(guests)
+
+
+def _guest(row: Mapping[str, Any], table: Mapping[str, Any], folder: Path, path: Path) -> Place:
+    place = f"{path}: [[guest]]"
+    adapter = folder / row.get("adapter", ADAPTER)
+    known, wanted = _modes(adapter), row.get("modes", [])
+    for mode in wanted or [""]:
+        if mode not in known:
+            raise BenchError(f"{place}: {unknown(f'mode of {adapter.name}', mode, known)}")
+    version = row.get("version", table["version"])
+    return Place(tuple(wanted), text_of(row, "host", place), adapter, version)
 
 
 def _build(table: Mapping[str, Any], folder: Path, place: str) -> Build:
     if "unavailable" in table:
         return Build(
-            unavailable=_text(table, "unavailable", place), mend=_text(table, "mend", place)
+            unavailable=text_of(table, "unavailable", place), mend=text_of(table, "mend", place)
         )
-    lock = folder / _text(table, "lock", place)
+    lock = folder / text_of(table, "lock", place)
     if not lock.is_file():
         raise BenchError(f"{place}: there is no {lock}; scripts/relock.py writes it")
     fallback = table.get("fallback", "")
     if fallback and fallback not in DEVICES:
         raise BenchError(f"{place}: {unknown('fallback', fallback, DEVICES)}")
-    return Build(lock=lock, options=tuple(table.get("options", ())), fallback=fallback)
+    constraints = folder / table["constraints"] if "constraints" in table else None
+    if constraints and not constraints.is_file():
+        raise BenchError(f"{place}: there is no {constraints}")
+    options, sources = (tuple(table.get(key, ())) for key in ("options", "sources"))
+    return Build(lock, options, fallback, sources, constraints)
 
 
-def _setting(row: Mapping[str, Any], path: Path) -> Setting:
-    name = _text(row, "name", f"{path}: [[setting]]")
-    place = f"{path}: [[setting]] {name}"
-    value, reason = _text(row, "value", place), _text(row, "reason", place)
-    try:
-        value.format(threads=1, prefix="", site="")
-    except (KeyError, IndexError, ValueError) as error:
-        raise BenchError(
-            f"{place}: {value!r} holds more than {{threads}}, {{prefix}}, {{site}}: {error!r}"
-        ) from None
-    device = row.get("device", "")
-    if device and device not in DEVICES:
-        raise BenchError(f"{place}: {unknown('device', device, DEVICES)}")
-    return Setting(name, value, reason, device)
-
-
-def _modes(folder: Path) -> tuple[str, ...]:
-    """MODES of adapter.py, after a check of NAME."""
-    path = folder / "adapter.py"
+def _modes(path: Path) -> tuple[str, ...]:
+    """MODES of an adapter, after a check of NAME."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -166,8 +198,8 @@ def _modes(folder: Path) -> tuple[str, ...]:
     except SyntaxError as error:
         raise BenchError(f"{path}:{error.lineno}: {error.msg}") from None
     name = _literal(tree, "NAME", path)
-    if name != folder.name:
-        raise BenchError(f"{path}: NAME is {name!r}, its folder is {folder.name!r}")
+    if name != path.parent.name:
+        raise BenchError(f"{path}: NAME is {name!r}, its folder is {path.parent.name!r}")
     modes = _literal(tree, "MODES", path)
     if not modes or not isinstance(modes, tuple) or not all(isinstance(m, str) for m in modes):
         raise BenchError(f'{path}: MODES is {modes!r}, not a tuple of names such as ("eager",)')

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from pathlib import Path
 from bench import conformance, envs
 from bench.cases import Contender
 from bench.client import WORKER, Failure, Worker
-from bench.envs import Environment
+from bench.entrants import Entrant, Entrants
 from bench.errors import Unavailable
 from bench.graph import Graph
 from bench.parity import BATCH, LIMIT, PHASES, Checker, Referee, Verdict
@@ -25,7 +25,6 @@ from bench.parity import BATCH, LIMIT, PHASES, Checker, Referee, Verdict
 JUDGES = ("conformance", "gate", "graph", "ops", "parity", "reference", "weights")
 OPERATORS = "operators"  # as a network's name: the conformance cases
 
-Environments = Mapping[str, Environment | Unavailable]
 Report = Callable[[str, list[Verdict]], None]
 
 
@@ -33,7 +32,7 @@ Report = Callable[[str, list[Verdict]], None]
 class Gate:
     """What is the same for all checks of a run. `logs` is the folder for the workers' output."""
 
-    environments: Environments
+    entrants: Entrants
     device: str
     threads: int
     logs: Path
@@ -62,48 +61,48 @@ class Gate:
 
     def verdicts(self, contender: Contender, subject: Subject) -> list[Verdict]:
         """From the cache, or by running the framework; those that pass are kept."""
-        environment = self.environments[contender.framework]
-        if isinstance(environment, Unavailable):
-            return absent(contender, subject, environment)
-        path = envs.cache_dir() / "parity" / f"{self.key(contender, environment, subject)}.json"
+        entrant = self.entrants[contender]
+        if isinstance(entrant, Unavailable):
+            return absent(contender, subject, entrant)
+        path = envs.cache_dir() / "parity" / f"{self.key(entrant, subject)}.json"
         if self.cached and path.is_file():
             rows = json.loads(path.read_text())
             return [Verdict(**row) for row in rows]
-        found = list(self.run(contender, environment, subject))
+        found = list(self.run(entrant, subject))
         if all(verdict.ok for verdict in found):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps([asdict(verdict) for verdict in found]))
         return found
 
-    def run(
-        self, contender: Contender, environment: Environment, subject: Subject
-    ) -> Iterator[Verdict]:
+    def run(self, entrant: Entrant, subject: Subject) -> Iterator[Verdict]:
         """One worker for all networks of the subject, a new one after each that died."""
         worker: Worker | None = None
-        with tempfile.TemporaryDirectory(prefix="convmark-") as folder:
-            for index in range(len(subject.graphs)):
-                try:
-                    if worker is None or worker.process.poll() is not None:
-                        worker = self.start(contender, environment)
-                except Failure as failure:
-                    yield from failed(contender, subject, subject.graphs[index], failure)
-                    continue
-                checker = Checker(worker, contender.framework, contender.mode, Path(folder))
-                yield from subject.examine(checker, index)
+        try:
+            with tempfile.TemporaryDirectory(prefix="convmark-") as folder:
+                for index, graph in enumerate(subject.graphs):
+                    try:
+                        if worker is None or worker.process.poll() is not None:
+                            worker = self.start(entrant)
+                    except Failure as failure:
+                        yield from failed(entrant.contender, subject, graph, failure)
+                        continue
+                    checker = Checker(worker, entrant.contender, Path(folder))
+                    yield from subject.examine(checker, index)
+        finally:
             if worker:
                 worker.kill()
 
-    def start(self, contender: Contender, environment: Environment) -> Worker:
+    def start(self, entrant: Entrant) -> Worker:
         """A worker that has imported its framework, in true fp32."""
-        return start(contender, environment, self.device, "fp32", self.threads, self.logs)
+        return start(entrant, self.device, "fp32", self.threads, self.logs)
 
-    def key(self, contender: Contender, environment: Environment, subject: Subject) -> str:
+    def key(self, entrant: Entrant, subject: Subject) -> str:
         facts = [
-            contender.mode, self.device, str(self.threads), environment.lock_hash, judges(),
-            json.dumps(environment.variables(self.threads), sort_keys=True),
+            str(entrant.contender), self.device, str(self.threads), entrant.environment.lock_hash,
+            json.dumps(entrant.variables(self.threads), sort_keys=True), judges(),
             *(graph.name + graph.digest() for graph in subject.graphs), str(subject.steps),
         ]  # fmt: skip
-        adapter = environment.framework.adapter.read_bytes()
+        adapter = entrant.adapter.read_bytes()
         return hashlib.sha256("\n".join(facts).encode() + adapter).hexdigest()
 
 
@@ -124,24 +123,17 @@ class Subject:
         return checker.check(referee) + ([checker.update(referee)] if self.steps else [])
 
 
-def start(
-    contender: Contender,
-    environment: Environment,
-    device: str,
-    precision: str,
-    threads: int,
-    logs: Path,
-) -> Worker:
+def start(entrant: Entrant, device: str, precision: str, threads: int, logs: Path) -> Worker:
     """A worker that has imported its framework; what it said of itself is its `about`.
 
     Raises Failure."""
     logs.mkdir(parents=True, exist_ok=True)
-    log = logs / f"{contender.framework}-{contender.mode}.log"
-    adapter = environment.framework.adapter
-    worker = Worker(environment.python, adapter, threads, environment.variables(threads), log)
+    log = logs / f"{str(entrant.contender).replace(' ', '-')}.log"
+    worker = Worker(entrant.python, entrant.adapter, threads, entrant.variables(threads), log)
+    mode = entrant.contender.mode
     try:
         worker.about = worker.call(
-            "hello", LIMIT, mode=contender.mode, device=device, precision=precision, threads=threads
+            "hello", LIMIT, mode=mode, device=device, precision=precision, threads=threads
         )
     except BaseException:
         worker.kill()
@@ -157,9 +149,8 @@ def absent(contender: Contender, subject: Subject, why: Unavailable) -> list[Ver
 
 
 def failed(contender: Contender, subject: Subject, graph: Graph, failure: Failure) -> list[Verdict]:
-    row = Verdict(
-        contender.framework, contender.mode, graph.name, "", failure.status, failure.reason
-    )
+    who = asdict(contender)
+    row = Verdict(**who, model=graph.name, phase="", status=failure.status, reason=failure.reason)
     return [replace(row, phase=phase) for phase in subject.phases]
 
 

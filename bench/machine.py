@@ -13,10 +13,21 @@ import psutil
 
 from bench.errors import Unavailable
 
+VENDORS = {"AuthenticAMD": "amd", "GenuineIntel": "intel"}
+TRAITS = (*VENDORS.values(), "avx512")  # what a setting may depend on
+
 
 def processors() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def traits() -> set[str]:
+    """Which of TRAITS the processor has."""
+    vendor = first_line("/proc/cpuinfo", "vendor_id")
+    flags = first_line("/proc/cpuinfo", "flags").split()
+    maker = {VENDORS[vendor]} if vendor in VENDORS else set()
+    return maker | ({"avx512"} if "avx512f" in flags else set())
 
 
 def gpus() -> int:

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from bench import conformance, reference, weights
+from bench.cases import Contender
 from bench.client import Failure, Worker
 from bench.graph import Graph, Node
 from bench.reference import Array, Arrays, rms
@@ -43,6 +44,7 @@ class Verdict:
 
     framework: str
     mode: str
+    tuned: bool
     model: str
     phase: str
     status: str  # ok, wrong, or the status of a Failure
@@ -165,8 +167,9 @@ def compare(found: Mapping[str, Array], wanted: Mapping[str, Expected]) -> dict[
 class Checker:
     """Drives one worker through the gate, network after network."""
 
-    def __init__(self, worker: Worker, framework: str, mode: str, folder: Path) -> None:
-        self.worker, self.framework, self.mode, self.folder = worker, framework, mode, folder
+    def __init__(self, worker: Worker, contender: Contender, folder: Path) -> None:
+        self.worker, self.folder = worker, folder
+        self.who = (contender.framework, contender.mode, contender.tuned)
 
     def check(self, referee: Referee) -> list[Verdict]:
         """A verdict for inference and one for training."""
@@ -193,7 +196,7 @@ class Checker:
         except Failure as failure:
             return self.failed(referee.graph.name, phase, failure)
         result = compare(found, wanted) | {"parameters": count}
-        return Verdict(self.framework, self.mode, referee.graph.name, phase, **result)
+        return Verdict(*self.who, referee.graph.name, phase, **result)
 
     def inference(self, referee: Referee) -> tuple[Arrays, dict[str, Expected]]:
         self.worker.call("logits", LIMIT, inputs=self.path("inputs"), out=self.path("logits"))
@@ -215,11 +218,11 @@ class Checker:
             return self.failed(referee.graph.name, "step", failure)
         result = compare(self.arrays("parameters"), referee.trained(steps))
         result["parameters"] = count
-        return Verdict(self.framework, self.mode, referee.graph.name, "step", **result)
+        return Verdict(*self.who, referee.graph.name, "step", **result)
 
     def failed(self, model: str, phase: str, failure: Failure, count: int | None = None) -> Verdict:
         status, reason = failure.status, failure.reason
-        return Verdict(self.framework, self.mode, model, phase, status, reason, count)
+        return Verdict(*self.who, model, phase, status, reason, count)
 
     def path(self, name: str) -> str:
         return str(self.folder / f"{name}.npz")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import psutil
 from bench import gate, parity, schedule, weights
 from bench.cases import Cell, Contender, Plan
 from bench.client import Failure, Worker
-from bench.envs import Environment
+from bench.entrants import Entrant, Entrants
 from bench.errors import Unavailable
 from bench.graph import Graph
 from bench.parity import LIMIT, Verdict
@@ -26,7 +26,7 @@ from bench.schedule import MEMORY, Turn
 from bench.store import Run
 
 MEMORY_STEPS = 2
-Key = tuple[int, str, int, str, str, str]
+Key = tuple[int, str, int, Contender, str]
 
 
 class Race:
@@ -37,10 +37,10 @@ class Race:
         run: Run,
         plan: Plan,
         graphs: Mapping[str, Graph],
-        environments: Mapping[str, Environment | Unavailable],
+        entrants: Entrants,
     ) -> None:
         self.run, self.plan, self.graphs = run, plan, graphs
-        self.environments = environments
+        self.entrants = entrants
         self.done: set[Key] = set()
         self.verdicts: list[Verdict] = []
         self.failed: dict[tuple[Contender, str, int, str], str] = {}
@@ -50,13 +50,12 @@ class Race:
         """Learn from the journal what was measured and what cannot be."""
         for entry in entries:
             if entry["kind"] in ("block", "memory"):
-                place = (entry["model"], entry["batch"], entry["framework"], entry["mode"])
+                place = (entry["model"], entry["batch"], contender_of(entry))
                 self.done.add((entry["round"], *place, entry["phase"]))
             elif entry["kind"] == "verdict":
                 self.verdicts.append(Verdict(**{k: v for k, v in entry.items() if k != "kind"}))
             elif entry["kind"] == "outcome":
-                contender = Contender(entry["framework"], entry["mode"])
-                case = (contender, entry["model"], entry["batch"], entry["phase"])
+                case = (contender_of(entry), entry["model"], entry["batch"], entry["phase"])
                 self.failed[case] = entry["status"]
 
     def refuse(self, verdicts: Iterable[Verdict]) -> None:
@@ -67,7 +66,7 @@ class Race:
                 self.run.append("verdict", **asdict(verdict))
             if verdict.ok:
                 continue
-            contender = Contender(verdict.framework, verdict.mode)
+            contender = contender_of(asdict(verdict))
             for batch in self.plan.batches:
                 for cell in self.plan.cells(verdict.model, batch):
                     if (cell.phase == "inference") == (verdict.phase == "inference"):
@@ -89,35 +88,32 @@ class Race:
         return [
             cell
             for cell in self.plan.cells(turn.model, turn.batch)
-            if (turn.round, *self.place(turn), cell.phase) not in self.done
+            if (turn.round, turn.model, turn.batch, who, cell.phase) not in self.done
             and (who, turn.model, turn.batch, cell.phase) not in self.failed
         ]
-
-    def place(self, turn: Turn) -> tuple[str, int, str, str]:
-        return turn.model, turn.batch, turn.contender.framework, turn.contender.mode
 
     def take(self, turn: Turn, folder: Path) -> str:
         """One process: every phase of a network, and what it came to, in a few words."""
         cells = self.left(turn)
-        environment = self.environments[turn.contender.framework]
+        entrant = self.entrants[turn.contender]
         if not cells:
             return "failed before"
-        if isinstance(environment, Unavailable):
-            return self.fail(turn, cells, Failure("unavailable", str(environment)))
+        if isinstance(entrant, Unavailable):
+            return self.fail(turn, cells, Failure("unavailable", str(entrant)))
         files = self.prepare(turn, folder)
         try:
-            with self.start(turn, environment) as worker:
+            with self.start(entrant) as worker:
                 built = worker.call("build", LIMIT, graph=files["graph"], weights=files["weights"])
-                self.run.append("process", **self.about(turn), **worker.about, **built)
+                about = worker.about | asdict(turn.contender)
+                self.run.append("process", **self.about(turn), **about, **built)
                 return self.phases(turn, worker, cells, files["inputs"])
         except Failure as failure:
             return self.fail(turn, cells, failure)
 
-    def start(self, turn: Turn, environment: Environment) -> Worker:
+    def start(self, entrant: Entrant) -> Worker:
         plan = self.plan
-        logs = self.run.folder / "logs"
         return gate.start(
-            turn.contender, environment, plan.device, plan.precision, plan.threads, logs
+            entrant, plan.device, plan.precision, plan.threads, self.run.folder / "logs"
         )
 
     def phases(self, turn: Turn, worker: Worker, cells: list[Cell], inputs: str) -> str:
@@ -191,3 +187,8 @@ class Race:
         self.failed[case] = status
         entry = {"round": round_, "status": status, "reason": reason}
         self.run.append("outcome", **asdict(contender), **asdict(cell), **entry)
+
+
+def contender_of(entry: Mapping[str, Any]) -> Contender:
+    """Whose line of the journal it is."""
+    return Contender(**{field.name: entry[field.name] for field in fields(Contender)})

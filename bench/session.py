@@ -14,18 +14,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from bench import __version__, cases, envs, frameworks, gate, machine, models
+from bench import __version__, cases, entrants, envs, frameworks, gate, machine, models
 from bench.cases import Contender, Plan
-from bench.envs import Environment
+from bench.entrants import Entrants
 from bench.errors import BenchError, Unavailable, unknown
-from bench.frameworks import Framework
 from bench.graph import Graph
 from bench.parity import Verdict
 from bench.race import Race
 from bench.schedule import Turn
 from bench.store import Run
-
-Environments = dict[str, Environment | Unavailable]
 
 
 class Steps(Protocol):
@@ -55,6 +52,7 @@ class Options:
     mode: str | None = None
     phase: str | None = None
     batch: str | None = None
+    untuned: bool = False
     precision: str = "fp32"
     threads: int | None = None
     profile: str = "quick"
@@ -63,9 +61,19 @@ class Options:
     seed: int = 0
 
 
-def provision(chosen: Sequence[Framework], device: str, watch: Watch) -> Environments:
-    """Every environment, or why there is none."""
-    return envs.ensure_all(chosen, device, lambda name, text: watch.say(f"{name}: {text}"))
+def provision(contenders: Sequence[Contender], device: str, watch: Watch) -> Entrants:
+    """What each contender needs, its environment built if there is none; or why it cannot be."""
+    hosts = entrants.hosts(contenders, frameworks.discover())
+    built = envs.ensure_all(hosts, device, lambda name, text: watch.say(f"{name}: {text}"))
+    return entrants.enter(contenders, built, device)
+
+
+def contenders(framework: str, mode: str, untuned: bool, device: str) -> list[Contender]:
+    """The frameworks in the modes asked for, and again without their tunings if `untuned`.
+
+    Raises BenchError."""
+    found = cases.contenders(frameworks.select(framework), mode)
+    return entrants.untuned(found, frameworks.discover(), device) if untuned else found
 
 
 def pass_gate(
@@ -107,7 +115,7 @@ def new_run(out: Path | None, options: Options) -> Run:
             g.name: {"source": s, "params": g.params, "macs": g.macs, "digest": g.digest()}
             for g, s in zip(graphs, sources, strict=True)
         },
-        "frameworks": {},
+        "contenders": {},
     }
     return Run.create(out or Path("results") / f"{now:%Y%m%d-%H%M%S}-{os.getpid()}", header)
 
@@ -125,10 +133,10 @@ def planned(options: Options, names: Sequence[str]) -> Plan:
     Raises BenchError for what is unknown or cannot be."""
     usual = profile(options)
     device = machine.choose_device(options.device)
-    chosen = frameworks.select(options.framework)
+    mode = options.mode or usual.modes
     phases, batch, budget = options.phase, options.batch, options.budget
     return Plan(
-        contenders=tuple(cases.contenders(chosen, options.mode or usual.modes)),
+        contenders=tuple(contenders(options.framework, mode, options.untuned, device)),
         models=tuple(names),
         phases=cases.choice("phase", phases, cases.PHASES) if phases is not None else usual.phases,
         batches=cases.numbers("--batch", batch) if batch is not None else usual.batches,
@@ -156,13 +164,12 @@ def race(run: Run, watch: Watch) -> None:
     header = run.header()
     plan = Plan.from_json(header["plan"])
     graphs = {name: models.load(known["source"]) for name, known in header["models"].items()}
-    chosen = frameworks.select(",".join(dict.fromkeys(c.framework for c in plan.contenders)))
     with run.writing():
-        environments = provision(chosen, plan.device, watch)
-        same_environments(run, environments)
-        judge = gate.Gate(environments, plan.device, plan.threads, run.folder / "logs" / "parity")
+        ready = provision(plan.contenders, plan.device, watch)
+        same_environments(run, ready)
+        judge = gate.Gate(ready, plan.device, plan.threads, run.folder / "logs" / "parity")
         verdicts = pass_gate(judge, plan.contenders, list(graphs.values()), watch)
-        measure(run, plan, graphs, environments, verdicts, watch)
+        measure(run, plan, graphs, ready, verdicts, watch)
         run.replace(run.header() | {"complete": True})
 
 
@@ -170,12 +177,12 @@ def measure(
     run: Run,
     plan: Plan,
     graphs: dict[str, Graph],
-    environments: Environments,
+    ready: Entrants,
     verdicts: list[Verdict],
     watch: Watch,
 ) -> None:
     """Take the turns that are left."""
-    racing = Race(run, plan, graphs, environments)
+    racing = Race(run, plan, graphs, ready)
     racing.recall(run.entries())
     racing.refuse(verdicts)
     turns = racing.turns()
@@ -189,22 +196,18 @@ def named(turn: Turn) -> str:
     return f"{what} {turn.model} {turn.contender}"
 
 
-def same_environments(run: Run, environments: Environments) -> None:
-    """Record what frameworks run in; raises BenchError where a resumed run would mix two."""
+def same_environments(run: Run, ready: Entrants) -> None:
+    """Record what contenders run in; raises BenchError where a resumed run would mix two."""
     header = run.header()
-    for name, environment in environments.items():
-        if isinstance(environment, Unavailable):
+    known = header.setdefault("contenders", {})
+    for contender, entrant in ready.items():
+        if isinstance(entrant, Unavailable):
             continue
-        found = {
-            "version": environment.framework.version,
-            "lock": environment.lock_hash,
-            "build": environment.build,
-            "settings": environment.variables(header["plan"]["threads"]),
-        }
-        before = header["frameworks"].setdefault(name, found)
+        found = entrant.facts(header["plan"]["threads"])
+        before = known.setdefault(str(contender), found)
         if before["lock"] != found["lock"]:
             raise BenchError(
-                f"{name} was measured in another environment ({before['version']}, lock "
+                f"{contender} was measured in another environment ({before['version']}, lock "
                 f"{before['lock']}; now {found['lock']}) in {run.folder}: start a new run"
             )
     run.replace(header)

@@ -6,6 +6,7 @@ loses at most the line in flight; a torn last line is closed and skipped.
 
 Format history:
     1   kinds: process, block, memory, outcome, verdict
+    2   contenders may be untuned: `tuned` in every line that has a mode
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from filelock import FileLock, Timeout
 
 from bench.errors import BenchError
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)
 HEADER = {"format", "plan"}  # without these it is no run
 RUN, JOURNAL = "run.json", "samples.jsonl"
 CELL = ["model", "batch", "phase", "device", "precision", "threads"]
-CONTENDER = ["framework", "mode"]
+CONTENDER = ["framework", "mode", "tuned"]
 
 
 class Run:
@@ -56,8 +58,9 @@ class Run:
             runs = ", ".join(str(f) for f in find(folder.parent)) or "none"
             raise BenchError(f"{folder} is no run: it has no {RUN}. Runs beside it: {runs}")
         found = run.header().get("format")
-        if found != FORMAT:
-            raise BenchError(f"{run.path} has format {found}; this version reads {FORMAT}")
+        if found not in READABLE:
+            known = ", ".join(map(str, READABLE))
+            raise BenchError(f"{run.path} has format {found}; this version reads {known}")
         return run
 
     @property
@@ -133,7 +136,9 @@ def parsed(line: str) -> dict[str, Any] | None:
         entry = json.loads(line)
     except ValueError:
         return None
-    return entry if isinstance(entry, dict) else None
+    if not isinstance(entry, dict):
+        return None
+    return {"tuned": True, **entry} if "mode" in entry else entry  # format 1 knew nothing else
 
 
 @contextmanager

@@ -26,8 +26,8 @@ def planned(run: Run) -> list[dict[str, Any]]:
         for phase in plan["phases"]
         for contender in plan["contenders"]
     ]
-    situation = {k: plan[k] for k in ("device", "precision", "threads")}
-    return [{k: (row | situation)[k] for k in CASE} for row in rows]
+    shared = {k: plan[k] for k in ("device", "precision", "threads")} | {"tuned": True}
+    return [{k: (shared | row)[k] for k in CASE} for row in rows]
 
 
 def rounds(samples: pd.DataFrame) -> stats.Rounds:

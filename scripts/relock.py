@@ -35,16 +35,17 @@ def relock(folder: Path, upgrade: bool) -> None:
     table = tomllib.loads((folder / "framework.toml").read_text())
     for source in sorted(folder.glob("requirements-*.in")):
         print(f"{folder.name}: {source.name}", flush=True)
-        compile_lock(source, table["python"], upgrade)
+        build = table[source.stem.partition("-")[2]]
+        compile_lock(source, table["python"], "sources" in build, upgrade)
     if "debian" in table:
         debian.relock(table["debian"], lambda message: print(f"{folder.name}: {message}"))
 
 
-def compile_lock(source: Path, python: str, upgrade: bool) -> None:
+def compile_lock(source: Path, python: str, built: bool, upgrade: bool) -> None:
     # Run in its folder: the notes in the lock name files as given.
     command = [
         uv.find_uv_bin(), "pip", "compile", source.name, "--output-file", f"{source.stem}.txt",
-        "--quiet", "--generate-hashes", "--only-binary", ":all:",
+        "--quiet", "--generate-hashes", *([] if built else ["--only-binary", ":all:"]),
         "--python-version", python, "--python-platform", PLATFORM,
         "--no-emit-index-url", "--no-emit-find-links",
         "--custom-compile-command", "python scripts/relock.py",

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bench import gate
+from bench.cases import Contender
 from bench.client import Worker
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -19,25 +20,33 @@ ADAPTERS = Path(__file__).parent / "adapters"
 
 
 class Fake(SimpleNamespace):
-    """An environment whose interpreter is ours and whose adapter is one of tests/adapters."""
+    """An entrant whose interpreter is ours and whose adapter is one of tests/adapters."""
 
     def variables(self, threads: int) -> dict[str, str]:
-        return {"CONVMARK_REPOSITORY": str(REPOSITORY), "CONVMARK_FAILURE": self.framework.name}
+        name = self.contender.framework
+        return {"CONVMARK_REPOSITORY": str(REPOSITORY), "CONVMARK_FAILURE": name}
 
 
-def fake(name: str, lock: str = "0") -> Any:
-    """The environment of tests/adapters/<name>.py, or of failing.py in the way of that name."""
+def fake(name: str, lock: str = "0", mode: str = "plain") -> Any:
+    """An entrant of tests/adapters/<name>.py, or of failing.py in the way of that name."""
     adapter = ADAPTERS / f"{name}.py"
-    adapter = adapter if adapter.exists() else ADAPTERS / "failing.py"
-    framework = SimpleNamespace(name=name, version="1", adapter=adapter)
-    return Fake(framework=framework, python=Path(sys.executable), lock_hash=lock, build="cpu")
+    return Fake(
+        contender=Contender(name, mode),
+        adapter=adapter if adapter.exists() else ADAPTERS / "failing.py",
+        python=Path(sys.executable),
+        environment=SimpleNamespace(lock_hash=lock),
+    )
+
+
+def fakes(*contenders: Contender) -> dict[Contender, Any]:
+    """Entrants for these contenders."""
+    return {c: fake(c.framework, mode=c.mode) for c in contenders}
 
 
 def worker(name: str, log: Path) -> Worker:
     """A worker of `fake(name)` that has not been greeted."""
-    environment = fake(name)
-    adapter = environment.framework.adapter
-    return Worker(environment.python, adapter, 1, environment.variables(1), log)
+    entrant = fake(name)
+    return Worker(entrant.python, entrant.adapter, 1, entrant.variables(1), log)
 
 
 @pytest.fixture(autouse=True)

@@ -65,9 +65,11 @@ def test_the_worker_speaks_the_oldest_python_with_numpy_alone(path: Path) -> Non
 
 @each(ADAPTERS)
 def test_an_adapter_speaks_the_python_of_its_framework(path: Path) -> None:
-    major, minor = frameworks.load(path.parent).python.split(".")
-    version = min((int(major), int(minor)), sys.version_info[:2])
-    ast.parse(path.read_text(encoding="utf-8"), feature_version=version)
+    places = [p for p in frameworks.load(path.parent).places if p.adapter == path]
+    hosts = [frameworks.load(IMPLS / place.host).python for place in places]
+    versions = [tuple(map(int, host.split("."))) for host in hosts]
+    oldest = min(*versions, sys.version_info[:2])
+    ast.parse(path.read_text(encoding="utf-8"), feature_version=oldest)
 
 
 # -- the contract ---------------------------------------------------------------------------------

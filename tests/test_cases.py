@@ -12,12 +12,13 @@ import pytest
 from bench import cases
 from bench.cases import Cell, Contender, Plan
 from bench.errors import BenchError
-from bench.frameworks import Framework
+from bench.frameworks import Framework, Place
 from bench.schedule import MEMORY, Turn, turns
 
 
 def framework(name: str, *modes: str) -> Framework:
-    return Framework(name, name, "1", name, "3.11", modes, Path(name), {})
+    place = Place(modes, name, Path(name, "adapter.py"), "1")
+    return Framework(name, name, "1", name, "3.11", Path(name), (place,), {})
 
 
 ONE, TWO = framework("one", "eager", "compile"), framework("two", "graph", "eager")

@@ -23,7 +23,7 @@ from bench.envs import manifest
 from bench.envs import uv as provisioner
 from bench.envs.uv import Uv
 from bench.errors import Unavailable
-from bench.frameworks import Framework
+from bench.frameworks import Build, Framework
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 DATA = "x" * 5000
@@ -122,17 +122,17 @@ def test_the_default_cache_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert envs.cache_dir() == tmp_path / "convmark"
 
 
-def test_variables_are_resolved_for_the_device(toy: Framework, tmp_path: Path) -> None:
-    cpu = envs.Environment(toy, "cpu", "cpu", tmp_path, "")
-    assert cpu.variables(3) == {"TOY_THREADS": "3"}
+def test_variables_are_resolved(toy: Framework, tmp_path: Path) -> None:
+    environment = envs.Environment(toy, "cuda", "cuda", tmp_path, "")
     places = f"{tmp_path}:{tmp_path}/lib/python{HERE}/site-packages"
-    assert replace(cpu, device="cuda").variables(1) == {"TOY_THREADS": "1", "TOY_PLACES": places}
+    found = environment.variables(toy.settings, 3)
+    assert found == {"TOY_THREADS": "3", "TOY_PLACES": places}
 
 
 def test_variables_of_debian_packages(toy: Framework, tmp_path: Path) -> None:
     spec = {"libraries": ["usr/lib"], "python": ["usr/python"]}
     environment = envs.Environment(replace(toy, debian=spec), "cpu", "cpu", tmp_path, "")
-    found = environment.variables(1)
+    found = environment.variables(toy.settings, 1)
     assert found["LD_LIBRARY_PATH"] == str(tmp_path / "debian" / "usr" / "lib")
     assert found["TOY_THREADS"] == "1"
 
@@ -235,9 +235,27 @@ def test_options_are_tried_second(
 
     monkeypatch.setattr(Uv, "run", fail)
     with pytest.raises(Unavailable, match="cannot be had"):
-        Uv(tmp_path / "log", silent).sync(tmp_path, Path("lock"), ("--torch-backend", "cpu"))
+        Uv(tmp_path / "log", silent).sync(tmp_path, Build(Path("lock"), ("--torch-backend", "cpu")))
     first, second = calls
     assert second == (*first, "--torch-backend", "cpu")
+
+
+def test_only_what_is_named_may_be_built(tmp_path: Path) -> None:
+    lock, limits = tmp_path / "lock", tmp_path / "limits"
+    lock.write_text("old==1.0 \\\n    --hash=a\nnew[x]===2.0+cpu \\\n    --hash=b\n")
+    assert provisioner.wheels_only(Build(lock)) == ["--only-binary", ":all:"]
+    built = provisioner.wheels_only(Build(lock, sources=("old",), constraints=limits))
+    assert built == ["--only-binary", "new", "--build-constraints", str(limits)]
+
+
+def test_a_program_the_machine_lacks_is_named(toy: Framework) -> None:
+    lacking = replace(toy, programs={"no-such-compiler": "compilers", "sh": "dash"})
+    state = envs.state(lacking, "cpu")
+    assert (state.status, state.reason) == (
+        "unavailable",
+        "toy needs no-such-compiler of the machine",
+    )
+    assert state.mend.endswith("apt-get install compilers")
 
 
 def say_full(uv: Uv, *arguments: str) -> int:

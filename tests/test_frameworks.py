@@ -72,6 +72,9 @@ def test_a_device_without_a_table_is_unavailable(impls: Path) -> None:
         (TOML + '[[setting]]\nname = "A"\nreason = "b"', r"\[\[setting\]\] A: value is missing"),
         (TOML + '[[setting]]\nname = "A"\nreason = "b"\nvalue = "{cores}"', "'{cores}' holds more"),
         (TOML + '[[setting]]\nname = "A"\nreason = "b"\nvalue = "1"\ndevice = "tpu"', "'tpu'"),
+        (TOML + '[[setting]]\nname = "A"\nreason = "b"\nvalue = "1"\nwhen = "arm"', "when 'arm'"),
+        (TOML + '[[setting]]\nname = "A"\nreason = "b"\nvalue = "1"\ntuned = true', "key 'tuned'"),
+        (TOML.replace("[cuda]", 'constraints = "c.txt"\n[cuda]'), r"\[cpu\]: there is no .*c.txt"),
     ],
 )
 def test_wrong_metadata_names_the_file_and_the_key(impls: Path, toml: str, message: str) -> None:

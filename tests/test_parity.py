@@ -15,7 +15,7 @@ from bench.client import Worker
 from bench.errors import Unavailable
 from bench.graph import Graph, Tensor, build
 from bench.parity import Checker, Referee, Verdict, compare, expected
-from tests.conftest import ADAPTERS, fake
+from tests.conftest import ADAPTERS, fake, fakes
 
 TOY = Contender("toy", "plain")
 MISTAKES = (
@@ -38,7 +38,7 @@ def network(name: str) -> Graph:
 
 
 def judge(tmp_path: Path, name: str = "toy", **changes: object) -> gate.Gate:
-    return replace(gate.Gate({name: fake(name)}, "cpu", 1, tmp_path), **changes)  # type: ignore[arg-type]
+    return replace(gate.Gate(fakes(Contender(name, "plain")), "cpu", 1, tmp_path), **changes)  # type: ignore[arg-type]
 
 
 def silent(what: str, verdicts: list[Verdict]) -> None:
@@ -49,11 +49,11 @@ def silent(what: str, verdicts: list[Verdict]) -> None:
 def wrong(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
     """A worker whose framework has the mistake that the network's name says."""
     folder = tmp_path_factory.mktemp("wrong")
-    environment = fake("wrong")
-    variables = environment.variables(1) | {"CONVMARK_REAL": str(ADAPTERS / "toy.py")}
-    with Worker(environment.python, ADAPTERS / "wrong.py", 1, variables, folder / "log") as worker:
+    entrant = fake("wrong")
+    variables = entrant.variables(1) | {"CONVMARK_REAL": str(ADAPTERS / "toy.py")}
+    with Worker(entrant.python, ADAPTERS / "wrong.py", 1, variables, folder / "log") as worker:
         worker.call("hello", 60, mode="plain", device="cpu", precision="fp32", threads=1)
-        yield Checker(worker, "wrong", "plain", folder)
+        yield Checker(worker, entrant.contender, folder)
 
 
 def test_a_correct_framework_passes(wrong: Checker) -> None:
@@ -79,8 +79,8 @@ def test_every_conformance_case_passes_in_a_correct_framework(tmp_path: Path) ->
 def test_a_wrong_optimiser_is_refused(tmp_path: Path) -> None:
     graph = conformance.case("conv_plain")
     referee = Referee(graph)
-    with gate.start(TOY, fake("toy"), "cpu", "fp32", 1, tmp_path) as worker:
-        checker = Checker(worker, "toy", "plain", tmp_path)
+    with gate.start(fake("toy"), "cpu", "fp32", 1, tmp_path) as worker:
+        checker = Checker(worker, TOY, tmp_path)
         assert checker.update(referee).ok
         referee.graph = replace(graph, momentum=0.5)  # what the worker is told
         checker.build(referee)
@@ -93,7 +93,7 @@ def test_a_wrong_optimiser_is_refused(tmp_path: Path) -> None:
 def test_passing_is_remembered_and_failing_is_not(tmp_path: Path) -> None:
     graph = network("none")
     first = judge(tmp_path).check([TOY], [graph], silent)
-    broken = judge(tmp_path, environments={"toy": fake("crash")})
+    broken = judge(tmp_path, entrants={TOY: fake("crash")})
     assert first == judge(tmp_path).check([TOY], [graph], silent)
     assert broken.check([TOY], [graph], silent)[0].status == "died"
     assert broken.check([TOY], [graph], silent)[0].status == "died"
@@ -105,13 +105,13 @@ def test_what_passing_depends_on_is_in_its_key(tmp_path: Path) -> None:
     other = gate.Subject([replace(graph, momentum=0.5)], 2)
     one = judge(tmp_path)
     keys = {
-        one.key(TOY, fake("toy"), subject),
-        one.key(TOY, fake("toy"), other),
-        one.key(TOY, fake("toy", lock="1"), subject),
-        one.key(TOY, fake("crash"), subject),
-        one.key(Contender("toy", "other"), fake("toy"), subject),
-        replace(one, threads=2).key(TOY, fake("toy"), subject),
-        replace(one, device="cuda").key(TOY, fake("toy"), subject),
+        one.key(fake("toy"), subject),
+        one.key(fake("toy"), other),
+        one.key(fake("toy", lock="1"), subject),
+        one.key(fake("crash"), subject),
+        one.key(fake("toy", mode="other"), subject),
+        replace(one, threads=2).key(fake("toy"), subject),
+        replace(one, device="cuda").key(fake("toy"), subject),
     }
     assert len(keys) == 7
 
@@ -123,7 +123,7 @@ def test_a_dead_worker_does_not_take_the_next_network_with_it(tmp_path: Path) ->
 
 
 def test_an_unavailable_framework_has_rows_with_its_reason(tmp_path: Path) -> None:
-    absent = judge(tmp_path, environments={"toy": Unavailable("no wheel", "build one")})
+    absent = judge(tmp_path, entrants={TOY: Unavailable("no wheel", "build one")})
     verdicts = absent.check([TOY], [network("none")], silent)
     assert [(v.phase, v.status) for v in verdicts] == [
         ("inference", "unavailable"),

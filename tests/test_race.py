@@ -14,7 +14,7 @@ from bench.cases import Contender, Plan
 from bench.graph import Graph, Tensor, build
 from bench.parity import Verdict
 from bench.race import Race
-from tests.conftest import fake
+from tests.conftest import fakes
 
 TOY, CRASH = Contender("toy", "plain"), Contender("crash", "plain")
 
@@ -37,8 +37,7 @@ def begin(folder: Path, plan: Plan = PLAN) -> Race:
 
 
 def racing(run: store.Run, plan: Plan = PLAN) -> Race:
-    environments = {name: fake(name) for name in ("toy", "crash", "refuses")}
-    race = Race(run, plan, GRAPHS, environments)
+    race = Race(run, plan, GRAPHS, fakes(*plan.contenders))
     race.recall(run.entries())
     return race
 
@@ -105,7 +104,7 @@ def test_one_failing_framework_stops_nobody_and_says_why(tmp_path: Path) -> None
 
 def test_no_parity_no_number(tmp_path: Path) -> None:
     race = begin(tmp_path / "run")
-    bad = Verdict("toy", "plain", "one", "training", "wrong", "conv1/weight is off by 2")
+    bad = Verdict("toy", "plain", True, "one", "training", "wrong", "conv1/weight is off by 2")
     race.refuse([bad])
     finish(race)
     frame = summary.summarise(race.run, store.load(tmp_path / "run"))

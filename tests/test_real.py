@@ -13,13 +13,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bench import envs, frameworks, gate, models
+from bench import console, frameworks, gate, models, session
 from bench.cases import Contender
 from bench.client import Worker
+from bench.entrants import Entrant, Entrants
 from bench.errors import Unavailable
 from bench.parity import Checker, Referee, Verdict
 from tests.conftest import ADAPTERS, REPOSITORY
@@ -29,20 +29,25 @@ pytestmark = pytest.mark.frameworks
 KNOWN = frameworks.discover()
 PAIRS = [Contender(f.name, mode) for f in KNOWN.values() for mode in f.modes]
 SLICE = ("lenet5", "googlenet", "resnet50")  # every operator of the networks is in one of these
+
+
+def is_default(contender: Contender) -> bool:
+    return contender.mode == KNOWN[contender.framework].modes[0]
+
+
 MISTAKES = ("padding", "pooling_padding", "epsilon", "lrn_alpha", "lrn_constant", "relu")
 
 
 @pytest.fixture(scope="module")
-def environments() -> dict[str, envs.Environment | Unavailable]:
-    return envs.ensure_all(KNOWN.values(), "cpu", lambda name, text: print(f"{name}: {text}"))
+def entrants() -> Entrants:
+    return session.provision(PAIRS, "cpu", console.Watch())
 
 
-def available(found: dict[str, Any], name: str) -> envs.Environment:
-    environment = found[name]
-    if isinstance(environment, Unavailable):
-        pytest.skip(f"{name}: {environment}")
-    assert isinstance(environment, envs.Environment)
-    return environment
+def available(found: Entrants, contender: Contender) -> Entrant:
+    entrant = found[contender]
+    if isinstance(entrant, Unavailable):
+        pytest.skip(f"{contender}: {entrant}")
+    return entrant
 
 
 def bad(verdicts: list[Verdict]) -> list[str]:
@@ -54,38 +59,38 @@ def bad(verdicts: list[Verdict]) -> list[str]:
 
 
 @pytest.mark.parametrize("contender", PAIRS, ids=str)
-def test_operators_conform(contender: Contender, environments: Any, tmp_path: Path) -> None:
-    available(environments, contender.framework)
-    verdicts = gate.Gate(environments, "cpu", 2, tmp_path).conform([contender], silent)
+def test_operators_conform(contender: Contender, entrants: Entrants, tmp_path: Path) -> None:
+    available(entrants, contender)
+    verdicts = gate.Gate(entrants, "cpu", 2, tmp_path).conform([contender], silent)
     assert bad(verdicts) == []
     assert any(v.ok and v.phase == "step" for v in verdicts)
 
 
 @pytest.mark.parametrize("contender", PAIRS, ids=str)
 @pytest.mark.parametrize("name", SLICE)
-def test_networks_agree(contender: Contender, name: str, environments: Any, tmp_path: Path) -> None:
-    available(environments, contender.framework)
-    verdicts = gate.Gate(environments, "cpu", 2, tmp_path).check(
+def test_networks_agree(
+    contender: Contender, name: str, entrants: Entrants, tmp_path: Path
+) -> None:
+    available(entrants, contender)
+    verdicts = gate.Gate(entrants, "cpu", 2, tmp_path).check(
         [contender], [models.load(name)], silent
     )
     assert bad(verdicts) == []
     assert {v.parameters for v in verdicts if v.ok} == {models.load(name).params}
 
 
-@pytest.fixture(scope="module", params=sorted(KNOWN))
+@pytest.fixture(scope="module", params=[c for c in PAIRS if is_default(c)], ids=str)
 def wrong(
-    request: pytest.FixtureRequest, environments: Any, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, entrants: Entrants, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Checker]:
     """The real framework in its default mode behind tests/adapters/wrong.py."""
-    environment = available(environments, request.param)
-    framework = environment.framework
-    folder = tmp_path_factory.mktemp(framework.name)
-    variables = environment.variables(2) | {"CONVMARK_REAL": str(framework.adapter)}
-    python, adapter = environment.python, ADAPTERS / "wrong.py"
-    with Worker(python, adapter, 2, variables, folder / "log") as worker:
-        mode = framework.modes[0]
-        worker.call("hello", 300, mode=mode, device="cpu", precision="fp32", threads=2)
-        yield Checker(worker, framework.name, mode, folder)
+    contender = request.param
+    entrant = available(entrants, contender)
+    folder = tmp_path_factory.mktemp(contender.framework)
+    variables = entrant.variables(2) | {"CONVMARK_REAL": str(entrant.adapter)}
+    with Worker(entrant.python, ADAPTERS / "wrong.py", 2, variables, folder / "log") as worker:
+        worker.call("hello", 300, mode=contender.mode, device="cpu", precision="fp32", threads=2)
+        yield Checker(worker, contender, folder)
 
 
 def test_unchanged_it_passes(wrong: Checker) -> None:
@@ -107,7 +112,7 @@ def journal(folder: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def test_a_run_of_all_frameworks_survives_a_kill(environments: Any, tmp_path: Path) -> None:
+def test_a_run_of_all_frameworks_survives_a_kill(entrants: Entrants, tmp_path: Path) -> None:
     """`bench run`, SIGKILL half-way, `--resume`: the same cases, and every line still there."""
     folder = tmp_path / "run"
     options = ["--framework", "all", "--device", "cpu", "--profile", "smoke", "--budget", "10s"]
@@ -125,5 +130,6 @@ def test_a_run_of_all_frameworks_survives_a_kill(environments: Any, tmp_path: Pa
     assert journal(folder)[: len(before)] == before
     rows = json.loads(again.stdout)
     assert len(rows) == 2 * len(KNOWN)
-    expected = {n for n, e in environments.items() if not isinstance(e, Unavailable)}
+    ready = {c for c, e in entrants.items() if not isinstance(e, Unavailable)}
+    expected = {c.framework for c in ready if is_default(c)}
     assert {row["framework"] for row in rows if row["status"] == "ok"} == expected

@@ -99,7 +99,7 @@ def test_opening_what_is_no_run_names_the_runs_beside_it(run: Run) -> None:
 
 def test_a_newer_format_is_refused(run: Run) -> None:
     run.replace(HEADER | {"format": store.FORMAT + 1})
-    with pytest.raises(BenchError, match=r"run\.json has format 2; this version reads 1"):
+    with pytest.raises(BenchError, match=r"run\.json has format 3; this version reads 1, 2"):
         Run.open(run.folder)
 
 
@@ -228,8 +228,8 @@ def test_every_sample_is_a_row_with_its_contender_and_cell(run: Run) -> None:
     samples = store.load(run.folder).samples
     assert list(samples.columns) == store.SAMPLES
     assert len(samples) == 8
-    assert samples.iloc[2].to_dict() == contender("quick") | {
-        "run": "r1", "round": 0, "sample": 2, "repeats": 2, "seconds": 3.0,
+    assert samples.iloc[2].to_dict() == contender("quick") | {  # lines of format 1 are tuned ones
+        "tuned": True, "run": "r1", "round": 0, "sample": 2, "repeats": 2, "seconds": 3.0,
     }  # fmt: skip
 
 

@@ -34,6 +34,7 @@ from bench.envs import manifest
 from bench.envs.uv import PackagesUnavailable, Uv
 from bench.errors import Unavailable
 from bench.frameworks import Framework
+from bench.settings import Setting
 
 FORMAT = 1  # of an environment's folder; a change makes all of them anew
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -67,16 +68,15 @@ class Environment:
         """The interpreter that runs the worker."""
         return self.path / "bin" / "python"
 
-    def variables(self, threads: int) -> dict[str, str]:
-        """The environment variables that a worker with so many threads is started with."""
+    def variables(self, settings: Iterable[Setting], threads: int) -> dict[str, str]:
+        """The environment variables of a worker with these settings and so many threads."""
         found = {}
         if self.framework.debian:
             found = debian.variables(self.path / "debian", self.framework.debian)
         site = self.path / "lib" / f"python{self.framework.python}" / "site-packages"
-        for setting in self.framework.settings:
-            if setting.device in ("", self.device):
-                value = setting.value.format(threads=threads, prefix=self.path, site=site)
-                found[setting.name] = value
+        for setting in settings:
+            value = setting.value.format(threads=threads, prefix=self.path, site=site)
+            found[setting.name] = value
         return found
 
 
@@ -159,9 +159,10 @@ def require(framework: Framework, device: str) -> None:
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         here = f"{sys.platform} on {platform.machine()}"
         raise Unavailable(f"{framework.name} is locked for linux on x86_64, this is {here}")
-    missing = [name for name in framework.libraries if not _loads(name)]
-    if missing:
-        packages = " ".join(framework.libraries[name] for name in missing)
+    needs = {n: p for n, p in framework.libraries.items() if not _loads(n)}
+    needs |= {n: p for n, p in framework.programs.items() if not shutil.which(n)}
+    if needs:
+        packages, missing = " ".join(needs.values()), list(needs)
         mend = f"install what holds it; on Debian: apt-get install {packages}"
         raise Unavailable(f"{framework.name} needs {', '.join(missing)} of the machine", mend)
 
@@ -195,6 +196,9 @@ def _lock(framework: Framework, build: str) -> Path:
 def _digest(framework: Framework, build: str) -> str:
     """16 hex digits over all that decides an environment's content."""
     texts = [_lock(framework, build).read_text()]
+    constraints = framework.build(build).constraints
+    if constraints:
+        texts.append(constraints.read_text())
     if framework.debian:
         texts += [
             json.dumps(framework.debian),
@@ -253,7 +257,7 @@ def _rebuild(environment: Environment, progress: Progress) -> None:
 def _fill(environment: Environment, uv: Uv, progress: Progress) -> None:
     framework, path, build = environment.framework, environment.path, environment.build
     uv.venv(path, framework.python)
-    uv.sync(path, _lock(framework, build), framework.build(build).options)
+    uv.sync(path, framework.build(build))
     if framework.debian:
         debian.install(path / "debian", framework.debian, cache_dir(), progress)
     manifest.write(path)

@@ -14,6 +14,7 @@ from threading import Lock
 import uv
 
 from bench.errors import Unavailable
+from bench.frameworks import Build
 
 FULL = ("No space left on device", "Disk quota exceeded")
 NEWS = re.compile(r"\s*(Resolved|Downloading|Downloaded|Prepared|Installed|Bytecode) ")
@@ -42,21 +43,23 @@ class Uv:
         if self.run("venv", "--no-project", "--python", str(python), str(path)):
             raise self.failure(Unavailable, f"no environment can be made with {python}")
 
-    def sync(self, path: Path, lock: Path, options: tuple[str, ...]) -> None:
-        """Install exactly what is in `lock`. Raises PackagesUnavailable, or Unavailable if the
-        disk is full.
+    def sync(self, path: Path, build: Build) -> None:
+        """Install exactly what is in the lock of `build`. Raises PackagesUnavailable, or
+        Unavailable if the disk is full.
 
-        The `options` come second: with `--torch-backend` uv asks PyTorch's index and no longer
+        Its options come second: with `--torch-backend` uv asks PyTorch's index and no longer
         looks where UV_FIND_LINKS points, and a machine that needs no options may not reach it."""
+        assert build.lock
         command = [
             "pip", "sync", "--python", str(path / "bin" / "python"), "--require-hashes",
-            "--only-binary", ":all:", "--compile-bytecode", str(lock),
+            *wheels_only(build), "--compile-bytecode", str(build.lock),
         ]  # fmt: skip
         failed = self.run(*command)
-        if failed and options and not self.is_full():
-            failed = self.run(*command, *options)
+        if failed and build.options and not self.is_full():
+            failed = self.run(*command, *build.options)
         if failed:
-            raise self.failure(PackagesUnavailable, f"the packages of {lock.name} cannot be had")
+            what = f"the packages of {build.lock.name} cannot be had"
+            raise self.failure(PackagesUnavailable, what)
 
     def interpreter(self, version: str) -> Path:
         """A CPython of that version: ours, one that uv finds, one of pyenv, or a download of uv.
@@ -122,6 +125,17 @@ class Uv:
         return "; ".join(
             re.sub(r"^(error|cause): ", "", line.strip()) for line in lines[:6] if line
         )
+
+
+def wheels_only(build: Build) -> list[str]:
+    """Options that let uv build nothing but the `sources` of a build."""
+    assert build.lock
+    if not build.sources:
+        return ["--only-binary", ":all:"]
+    pins = re.findall(r"^([\w.-]+)(?:\[.*\])?={2,3}", build.lock.read_text(), re.MULTILINE)
+    wheels = [word for pin in pins if pin not in build.sources for word in ("--only-binary", pin)]
+    limits = ["--build-constraints", str(build.constraints)] if build.constraints else []
+    return wheels + limits
 
 
 def binary() -> str:
