@@ -343,9 +343,22 @@ def run(resume: Path | None, out: Path | None, as_json: bool, **options: Any) ->
         emit(json.loads(frame.to_json(orient="records")))
     else:
         console.summary(frame)
+        for line in tunings(place.header()):
+            console.out.print(line, markup=False)
         console.say(f"samples: {place.journal}")
     if not (frame["status"] == "ok").any():
         raise NothingMeasured(f"nothing could be measured; reasons are in {place.journal}")
+
+
+def tunings(header: dict[str, Any]) -> list[str]:
+    """A line for each tuning that a run applied: what was set, for whom, and why."""
+    found: dict[str, list[str]] = {}
+    for who, facts in header.get("contenders", {}).items():
+        for row in facts["settings"]:
+            if row["tuning"]:
+                text = f"{row['name']}={row['value']}: {row['reason']}"
+                found.setdefault(text, []).append(who)
+    return [f"tuned: {', '.join(who)}: {text}" for text, who in found.items()]
 
 
 # -- export ---------------------------------------------------------------------------------------

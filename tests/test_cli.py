@@ -317,3 +317,13 @@ def test_ctrl_c_ends_with_130(command: Command, monkeypatch: pytest.MonkeyPatch)
     done = command("show", "lenet5")
     assert done.status == 130
     assert "--resume" in done.err
+
+
+def test_what_a_run_tuned_is_said_once_for_all_it_was_set_for() -> None:
+    def setting(name: str, tuning: bool) -> dict[str, object]:
+        return {"name": name, "value": "1", "reason": "faster", "tuning": tuning}
+
+    facts = {"settings": [setting("THREADS", False), setting("FAST", True)]}
+    header = {"contenders": {"a x": facts, "a y": facts, "b z": {"settings": []}}}
+    assert cli.tunings(header) == ["tuned: a x, a y: FAST=1: faster"]
+    assert cli.tunings({}) == []

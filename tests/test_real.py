@@ -29,13 +29,12 @@ pytestmark = pytest.mark.frameworks
 KNOWN = frameworks.discover()
 PAIRS = [Contender(f.name, mode) for f in KNOWN.values() for mode in f.modes]
 SLICE = ("lenet5", "googlenet", "resnet50")  # every operator of the networks is in one of these
+SMALL = "lenet5"  # for the modes that are not a framework's default
+MISTAKES = ("padding", "pooling_padding", "epsilon", "lrn_alpha", "lrn_constant", "relu")
 
 
 def is_default(contender: Contender) -> bool:
     return contender.mode == KNOWN[contender.framework].modes[0]
-
-
-MISTAKES = ("padding", "pooling_padding", "epsilon", "lrn_alpha", "lrn_constant", "relu")
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +62,14 @@ def test_operators_conform(contender: Contender, entrants: Entrants, tmp_path: P
     available(entrants, contender)
     verdicts = gate.Gate(entrants, "cpu", 2, tmp_path).conform([contender], silent)
     assert bad(verdicts) == []
-    assert any(v.ok and v.phase == "step" for v in verdicts)
+    assert any(v.ok and (v.phase == "step" or not is_default(contender)) for v in verdicts)
 
 
-@pytest.mark.parametrize("contender", PAIRS, ids=str)
-@pytest.mark.parametrize("name", SLICE)
+@pytest.mark.parametrize(
+    ("contender", "name"),
+    [(c, name) for name in SLICE for c in PAIRS if is_default(c) or name == SMALL],
+    ids=str,
+)
 def test_networks_agree(
     contender: Contender, name: str, entrants: Entrants, tmp_path: Path
 ) -> None:
