@@ -13,6 +13,8 @@ The table:
     lock       path of the lock from the repository's root
     libraries  library folders below the prefix, in the order of the loader's search
     python     module folders below the prefix
+    links      further names of files below the prefix, where a program asks for an older one:
+               {"usr/lib/libmpi.so.12" = "libmpi.so.40"}
 """
 
 from __future__ import annotations
@@ -43,10 +45,10 @@ KEYRINGS = (
 MIRROR = "CONVMARK_DEBIAN_MIRROR"  # a mirror to ask first, for machines whose own lacks the suite
 BATCH = 16  # packages in one call of apt: what was fetched survives an interruption
 TIMEOUT = 900  # seconds for one call of a tool
-RELOCK = "python scripts/relock.py caffe"
+RELOCK = "python scripts/relock.py"
 CONTAINER = (
     'in a container: docker run --rm -v "$PWD":/convmark -w /convmark python:3.11-bookworm '
-    'sh -c "pip install . && python -m bench setup --framework caffe"'
+    'sh -c "pip install . && python -m bench setup --framework FRAMEWORK"'
 )
 
 
@@ -89,6 +91,8 @@ def install(prefix: Path, spec: dict[str, Any], cache: Path, progress: Progress)
         if count % BATCH == 0:
             progress(f"unpacking Debian packages: {count} of {len(debs)}")
         tool("dpkg-deb", "-x", str(store / deb.filename), str(prefix))
+    for name, target in spec.get("links", {}).items():
+        (prefix / name).symlink_to(target)
 
 
 def relock(spec: dict[str, Any], progress: Progress) -> None:

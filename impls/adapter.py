@@ -154,6 +154,12 @@ def consumers(graph):
     return collections.Counter(i for node in graph["nodes"] for i in node["inputs"])
 
 
+def same_padding(n, k, s, p, out):
+    """Whether "SAME" pads an axis as the graph does: half of what is missing, rounded down, in
+    front. (What the graph pads behind and no window reaches does not matter.)"""
+    return out == -(-n // s) and max((out - 1) * s + k - n, 0) // 2 == p
+
+
 class ChannelsLast(object):
     """Weights between the graph's layout and that of a framework which computes in NHWC: kernels
     OIHW and HWIO, dense (out, in) and (in, out), with the rows of a dense layer behind a flatten

@@ -14,11 +14,26 @@ from pathlib import Path
 
 import click
 
-from bench import client, envs, frameworks, machine, models, parity, stats, weights
+from bench import (
+    cases,
+    client,
+    console,
+    frameworks,
+    machine,
+    models,
+    parity,
+    session,
+    stats,
+    weights,
+)
+from bench.errors import Unavailable
+
+FOLDER = Path(__file__).with_name("handwritten")
+WRITTEN = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "driver")
 
 
 @click.command()
-@click.argument("framework", type=click.Choice(["torch", "jax"]))
+@click.argument("framework", type=click.Choice(WRITTEN))
 @click.option("--mode", help="Default: the adapter's first.")
 @click.option("--phase", default="train", type=click.Choice(["inference", "train"]))
 @click.option("--batch", default=8)
@@ -27,22 +42,24 @@ from bench import client, envs, frameworks, machine, models, parity, stats, weig
 @click.option("--threads", default=machine.processors())
 def main(framework: str, mode: str | None, **options: int) -> None:
     """Race an adapter against scripts/handwritten/FRAMEWORK.py."""
-    chosen = frameworks.select(framework)[0]
-    environment = envs.ensure(chosen, "cpu", click.echo)
+    contender = cases.contenders(frameworks.select(framework), mode or "default")[0]
+    entrant = session.provision([contender], "cpu", console.Watch())[contender]
+    if isinstance(entrant, Unavailable):
+        raise click.ClickException(str(entrant))
     graph, threads = models.load("resnet50"), options["threads"]
     with tempfile.TemporaryDirectory() as folder:
         x, y = weights.batch(graph, options["batch"])
         files = parity.save(Path(folder), graph, weights.weights(graph), x, y)
-        request = {"framework": framework, "mode": mode or chosen.modes[0]}
+        request = {"adapter": str(entrant.adapter), "mode": contender.mode}
+        request["handwritten"] = str(FOLDER / f"{framework}.py")
         request |= files | options | {"cpus": client.processors(threads)}
         path = Path(folder) / "request.json"
         path.write_text(json.dumps(request))
-        driver = Path(__file__).with_name("handwritten") / "driver.py"
         done = subprocess.run(
-            [environment.python, "-s", driver, path], check=True, stdout=subprocess.PIPE,
-            env=client.environment(threads, environment.variables(threads)),
+            [entrant.python, "-s", FOLDER / "driver.py", path], check=True, stdout=subprocess.PIPE,
+            env=client.environment(threads, entrant.variables(threads)),
         )  # fmt: skip
-    report(json.loads(done.stdout.splitlines()[-1]), f"{framework} {request['mode']} {options}")
+    report(json.loads(done.stdout.splitlines()[-1]), f"{contender} {options}")
 
 
 def report(samples: dict[str, list[float]], what: str) -> None:

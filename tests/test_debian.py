@@ -15,7 +15,10 @@ import pytest
 from bench import debian
 from bench.errors import Unavailable
 
-CAFFE = debian.ROOT / "impls" / "caffe" / "framework.toml"
+TABLES = {
+    name: tomllib.loads((debian.ROOT / "impls" / name / "framework.toml").read_text())["debian"]
+    for name in ("caffe", "cntk")
+}
 needs_dpkg = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="needs dpkg-deb")
 
 
@@ -99,6 +102,15 @@ def test_packages_are_fetched_checked_and_unpacked(
 
 
 @needs_dpkg
+def test_a_file_gets_the_names_that_a_program_asks_for(
+    world: tuple[FakeApt, dict[str, Any]], tmp_path: Path
+) -> None:
+    links = {"usr/lib/libalpha.so.1": "alpha"}
+    prefix = install(world[1] | {"links": links}, tmp_path)
+    assert (prefix / "usr/lib/libalpha.so.1").read_text() == "1:2.0-1"
+
+
+@needs_dpkg
 def test_a_second_installation_asks_no_mirror(
     world: tuple[FakeApt, dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -128,7 +140,7 @@ def test_another_file_under_the_same_version_is_refused(
         file.write(b"more")
     with pytest.raises(Unavailable, match=r"beta 0.1[+]b2 is not the file of the lock") as caught:
         install(world[1], tmp_path)
-    assert caught.value.mend == "python scripts/relock.py caffe"
+    assert caught.value.mend == "python scripts/relock.py"
     assert not list((tmp_path / "cache/debs").glob("beta*"))
 
 
@@ -146,7 +158,7 @@ def test_a_mirror_with_another_version_names_the_remedy(
     monkeypatch.setattr(debian, "tool", look)
     with pytest.raises(Unavailable, match=r"Version '0.1[+]b2' for 'beta'") as caught:
         install(world[1], tmp_path)
-    assert "scripts/relock.py caffe" in caught.value.mend
+    assert "scripts/relock.py" in caught.value.mend
 
 
 def test_the_mirror_is_the_one_of_the_machine(
@@ -220,8 +232,9 @@ def test_a_failing_tool_says_why() -> None:
     assert caught.value.mend == "free some disk space"
 
 
-def test_the_table_of_caffe_and_its_lock_agree() -> None:
-    spec = tomllib.loads(CAFFE.read_text())["debian"]
+@pytest.mark.parametrize("framework", TABLES)
+def test_the_table_of_a_framework_and_its_lock_agree(framework: str) -> None:
+    spec = TABLES[framework]
     names = [deb.package for deb in debian.read_lock(debian.ROOT / spec["lock"])]
     assert names == sorted(set(names))
     assert set(spec["packages"] + spec["alone"]) <= set(names)
@@ -229,7 +242,6 @@ def test_the_table_of_caffe_and_its_lock_agree() -> None:
 
 
 def test_the_worker_finds_the_fast_library_first() -> None:
-    spec = tomllib.loads(CAFFE.read_text())["debian"]
-    found = debian.variables(Path("/p"), spec)
+    found = debian.variables(Path("/p"), TABLES["caffe"])
     assert found["LD_LIBRARY_PATH"].split(os.pathsep)[0].endswith("openblas-pthread")
     assert found["PYTHONPATH"] == "/p/usr/lib/python3/dist-packages"

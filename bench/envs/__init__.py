@@ -257,7 +257,7 @@ def _rebuild(environment: Environment, progress: Progress) -> None:
 def _fill(environment: Environment, uv: Uv, progress: Progress) -> None:
     framework, path, build = environment.framework, environment.path, environment.build
     uv.venv(path, framework.python)
-    uv.sync(path, framework.build(build))
+    uv.sync(path, framework.build(build), framework.python != "3.6")
     if framework.debian:
         debian.install(path / "debian", framework.debian, cache_dir(), progress)
     manifest.write(path)

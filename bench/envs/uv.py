@@ -43,16 +43,16 @@ class Uv:
         if self.run("venv", "--no-project", "--python", str(python), str(path)):
             raise self.failure(Unavailable, f"no environment can be made with {python}")
 
-    def sync(self, path: Path, build: Build) -> None:
-        """Install exactly what is in the lock of `build`. Raises PackagesUnavailable, or
-        Unavailable if the disk is full.
+    def sync(self, path: Path, build: Build, compiled: bool = True) -> None:
+        """Install exactly what is in the lock of `build`, `compiled` to bytecode, which uv can from
+        Python 3.7 on. Raises PackagesUnavailable, or Unavailable if the disk is full.
 
         Its options come second: with `--torch-backend` uv asks PyTorch's index and no longer
         looks where UV_FIND_LINKS points, and a machine that needs no options may not reach it."""
         assert build.lock
         command = [
             "pip", "sync", "--python", str(path / "bin" / "python"), "--require-hashes",
-            *wheels_only(build), "--compile-bytecode", str(build.lock),
+            *wheels_only(build), *(["--compile-bytecode"] if compiled else []), str(build.lock),
         ]  # fmt: skip
         failed = self.run(*command)
         if failed and build.options and not self.is_full():

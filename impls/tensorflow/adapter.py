@@ -8,7 +8,7 @@ convolution); elsewhere tf.pad and "VALID"."""
 import numpy
 import tensorflow as tf
 from convmark import Adapter as Contract
-from convmark import ChannelsLast, Unsupported, define, identifier, keys, program
+from convmark import ChannelsLast, Unsupported, define, identifier, keys, program, same_padding
 
 NAME = "tensorflow"
 MODES = ("function", "eager", "xla")
@@ -32,12 +32,6 @@ def stored_norm(x, scale, shift, mean, variance, eps):
     return tf.raw_ops.FusedBatchNormV3(
         x=x, scale=scale, offset=shift, mean=mean, variance=variance, epsilon=eps, is_training=False
     ).y
-
-
-def same_padding(n, k, s, p, out):
-    """Whether "SAME" pads an axis as the graph does: half of what is missing, rounded down, in
-    front. (What the graph pads behind and no window reaches does not matter.)"""
-    return out == -(-n // s) and max((out - 1) * s + k - n, 0) // 2 == p
 
 
 def pad(node, x, value="0"):

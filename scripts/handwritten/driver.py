@@ -33,9 +33,8 @@ def main(request):
     import numpy
 
     load("convmark", os.path.join(IMPLS, "adapter.py"))
-    name, phase, threads = request["framework"], request["phase"], request["threads"]
-    ours = load("ours", os.path.join(IMPLS, name, "adapter.py"))
-    theirs = load("theirs", os.path.join(HERE, name + ".py"))
+    phase, threads = request["phase"], request["threads"]
+    ours, theirs = load("ours", request["adapter"]), load("theirs", request["handwritten"])
     x, y = (numpy.load(request["inputs"])[key] for key in "xy")
     adapter = ours.Adapter(request["mode"], "cpu", "fp32", threads)
     adapter.build(read(request["graph"]), dict(numpy.load(request["weights"])))

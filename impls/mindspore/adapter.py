@@ -1,0 +1,188 @@
+"""MindSpore: nn layers called by a generated `construct`, in NCHW, the layout of its CPU kernels.
+
+graph: each phase is one function under `mindspore.jit`. pynative: the same functions, operator by
+operator, each of which waits for its kernel (`launch_blocking`): handing every operator to a second
+thread made LeNet-5, batch 8, 4 to 13 times slower on two busy processors (inference 43 and 5 ms,
+training 275 and 29).
+"""
+
+import linecache
+
+import mindspore as ms
+import numpy
+from convmark import Adapter as Base
+from convmark import Unsupported, define, identifier, keys, program
+from mindspore import nn, ops
+
+NAME = "mindspore"
+MODES = ("graph", "pynative")
+FIELDS = {
+    "scale": "gamma", "shift": "beta", "mean": "moving_mean", "variance": "moving_variance",
+}  # fmt: skip
+
+
+def conv(node, a):
+    h, w = a["pad"]
+    return nn.Conv2d(node["input_shapes"][0][0], a["out"], tuple(a["kernel"]), tuple(a["stride"]),
+                     "pad", (h, h, w, w), group=a["groups"], has_bias=a["bias"])  # fmt: skip
+
+
+def window(a):
+    """Kernel, stride and padding as arguments of a pooling layer."""
+    sizes = tuple(a["kernel"]), tuple(a["stride"])
+    return sizes + (("pad", tuple(a["pad"])) if any(a["pad"]) else ())
+
+
+class ResponseNorm(nn.Cell):
+    """LRN. MindSpore's own, ops.LRN, fails from 16 channels on ("could not execute a primitive"):
+    it gives oneDNN no workspace. The sums of neighbours are a product with a band matrix."""
+
+    def __init__(self, channels, size, alpha, beta, k):
+        super().__init__()
+        place = numpy.arange(channels)
+        near = abs(place[:, None] - place) <= size // 2
+        self.near = ms.Tensor((near * alpha / size).astype("float32"))
+        self.beta, self.k = beta, k
+
+    def construct(self, x):
+        squares = (x * x).reshape(x.shape[0], x.shape[1], -1)
+        sums = ops.matmul(self.near, squares).reshape(x.shape)
+        return x * ops.exp(ops.log(sums + self.k) * -self.beta)
+
+
+LAYERS = {
+    "conv": conv,
+    "dense": lambda node, a: nn.Dense(node["input_shapes"][0][0], a["out"], has_bias=a["bias"]),
+    "batchnorm": lambda node, a: nn.BatchNorm2d(node["output"][0], a["eps"]),
+    "relu": lambda node, a: nn.ReLU(),
+    "lrn": lambda node, a: ResponseNorm(node["output"][0], **a),
+    "maxpool": lambda node, a: nn.MaxPool2d(*window(a)),
+    "avgpool": lambda node, a: nn.AvgPool2d(*window(a), count_include_pad=not any(a["pad"])),
+    "flatten": lambda node, a: nn.Flatten(),
+    "dropout": lambda node, a: nn.Dropout(p=a["rate"]),
+}
+FUNCTIONS = {
+    "globalavgpool": lambda node, x: "ops.mean(%s, (2, 3))" % x[0],
+    "add": lambda node, x: " + ".join(x),
+    "concat": lambda node, x: "ops.cat((%s), 1)" % ", ".join(x),
+}
+
+
+def layer(node, x):
+    return "self.%s(%s)" % (identifier(node["name"]), x[0])
+
+
+def source_of(graph):
+    """The network as the text of a method."""
+    expressions = dict(FUNCTIONS, **dict.fromkeys(LAYERS, layer))
+    return program(graph, expressions, "def construct(self, x):")
+
+
+class Network(nn.Cell):
+    """The layers of a graph; a subclass has the generated `construct` over them."""
+
+    def __init__(self, graph):
+        super().__init__()
+        for node in graph["nodes"]:
+            if node["op"] in LAYERS:
+                made = LAYERS[node["op"]](node, node["attrs"])
+                setattr(self, identifier(node["name"]), made)
+
+
+def select_gpu(tf32):
+    """Compute on the first GPU. Raises Unsupported in MindSpore's words."""
+    try:
+        ms.set_device("GPU", 0)
+    except (RuntimeError, ValueError) as error:
+        raise Unsupported(" ".join(str(error).split("\n")[:1]))
+    ms.device_context.gpu.op_precision.conv_allow_tf32(tf32)
+    ms.device_context.gpu.op_precision.matmul_allow_tf32(tf32)
+
+
+class Adapter(Base):
+    def __init__(self, mode, device, precision, threads):
+        if precision not in ("fp32", "tf32") or (device, precision) == ("cpu", "tf32"):
+            raise Unsupported("%s is not implemented for mindspore on %s" % (precision, device))
+        self.mode, self.device = mode, device
+        if device == "cuda":
+            select_gpu(precision == "tf32")
+        elif mode == "pynative":
+            ms.runtime.launch_blocking()
+        ms.runtime.synchronize()  # the first call on a CPU only says that it need not be used there
+
+    def versions(self):
+        return {"mindspore": ms.__version__, "numpy": numpy.__version__}
+
+    def build(self, graph, weights):
+        self.graph, self.text = graph, source_of(graph)
+        # the compiler asks `inspect` for the source of what it compiles
+        lines = self.text.splitlines(True)
+        linecache.cache["<construct>"] = (len(self.text), None, lines, "<construct>")
+        scope = {"ops": ops, "__name__": __name__}
+        kind = type("Native", (Network,), {"construct": define(self.text, "construct", scope)})
+        self.native = kind(graph)
+        for key, array in weights.items():
+            self.parameter(key).set_data(ms.Tensor(array))
+        self.phases = self.phases_of(self.native, **graph["training"])
+
+    def phases_of(self, network, learning_rate, momentum):
+        """The four phases as functions of a batch."""
+        loss = nn.WithLossCell(network, nn.CrossEntropyLoss())
+        self.trained = network.trainable_params()
+        train = ms.value_and_grad(loss, None, self.trained)
+        optimizer = nn.SGD(self.trained, learning_rate, momentum)
+
+        def inference(x):
+            return network(x)
+
+        def forward(x, y):
+            return loss(x, y)
+
+        def gradients(x, y):
+            return train(x, y)
+
+        def step(x, y):
+            value, gradients = train(x, y)
+            optimizer(gradients)
+            return value
+
+        phases = {"inference": inference, "forward": forward, "train": gradients, "step": step}
+        if self.mode == "pynative":
+            return phases
+        return {phase: ms.jit(function) for phase, function in phases.items()}
+
+    def parameter(self, key):
+        name, _, weight = key.rpartition("/")
+        return getattr(getattr(self.native, identifier(name)), FIELDS.get(weight, weight))
+
+    def parameters(self):
+        return {key: self.parameter(key).asnumpy() for key in keys(self.graph)}
+
+    def logits(self, x):
+        return self.step("inference", x, None)().asnumpy()
+
+    def gradients(self, x, y):
+        loss, gradients = self.step("train", x, y)()
+        found = {id(p): g.asnumpy() for p, g in zip(self.trained, gradients)}
+        return float(loss.asnumpy()), {k: found[id(self.parameter(k))] for k in keys(self.graph)}
+
+    def step(self, phase, x, y):
+        self.native.set_train(phase != "inference")
+        function = self.phases[phase]
+        x = ms.Tensor(x)
+        if phase == "inference":
+            return lambda: function(x)
+        y = ms.Tensor(y.astype("int32"))
+        return lambda: function(x, y)
+
+    def wait(self, result):
+        ms.runtime.synchronize()
+
+    def memory(self):
+        if self.device == "cpu":
+            return {}
+        allocated, reserved = ms.runtime.max_memory_allocated(), ms.runtime.max_memory_reserved()
+        return {"allocated_peak": allocated, "reserved_peak": reserved}
+
+    def source(self):
+        return self.text

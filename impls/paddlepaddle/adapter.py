@@ -1,0 +1,286 @@
+"""PaddlePaddle: nn layers in NCHW, called eagerly ("dynamic"), converted whole by
+paddle.jit.to_static, described in a static Program for an Executor, or exported to the predictor
+of paddle.inference.
+
+On the CPU its own kernels call the wheel's MKL of 2019, which takes a slow path on AMD processors:
+MKL_DEBUG_CPU_TYPE=5 makes a training step of ResNet-50 2.1 times faster (one thread, batch 2: 1828
+to 876 ms of processor time) and LeNet-5's 1.6 times. Only the predictor computes with oneDNN (170
+against 264 ms for MKL): FLAGS_use_onednn leaves dynamic mode as it is (DNNL_VERBOSE shows no call)
+and fails in static training. AdaptiveAvgPool2D, because the gradient of mean is 12 times slower.
+"""
+
+import tempfile
+
+import numpy
+import paddle
+import paddle.nn.functional as F
+from convmark import PHASES, Unsupported, define, identifier, keys, program
+from convmark import Adapter as Contract
+from paddle import inference, nn, static
+
+NAME = "paddlepaddle"
+MODES = ("dynamic", "to_static", "static", "predictor")
+FIELDS = {"scale": "weight", "shift": "bias", "mean": "_mean", "variance": "_variance"}
+
+
+def conv(node, a):
+    c, bias = node["input_shapes"][0][0], None if a["bias"] else False
+    return nn.Conv2D(c, a["out"], a["kernel"], a["stride"], a["pad"],
+                     groups=a["groups"], bias_attr=bias)  # fmt: skip
+
+
+def dense(node, a):
+    bias = None if a["bias"] else False  # None: a bias with default attributes
+    return nn.Linear(node["input_shapes"][0][0], a["out"], bias_attr=bias)
+
+
+LAYERS = {
+    "conv": conv,
+    "dense": dense,
+    "batchnorm": lambda node, a: nn.BatchNorm2D(node["output"][0], epsilon=a["eps"]),
+    "relu": lambda node, a: nn.ReLU(),
+    "lrn": lambda node, a: nn.LocalResponseNorm(a["size"], a["alpha"], a["beta"], a["k"]),
+    "maxpool": lambda node, a: nn.MaxPool2D(a["kernel"], a["stride"], a["pad"]),
+    "avgpool": lambda node, a: nn.AvgPool2D(a["kernel"], a["stride"], a["pad"], exclusive=True),
+    "globalavgpool": lambda node, a: nn.Sequential(nn.AdaptiveAvgPool2D(1), nn.Flatten()),
+    "flatten": lambda node, a: nn.Flatten(),
+    "dropout": lambda node, a: nn.Dropout(a["rate"]),
+}
+EXPRESSIONS = {
+    **dict.fromkeys(LAYERS, lambda node, x: "self.%s(%s)" % (identifier(node["name"]), x[0])),
+    "add": lambda node, x: " + ".join(x),
+    "concat": lambda node, x: "paddle.concat([%s], 1)" % ", ".join(x),
+}
+
+
+class Network(nn.Layer):
+    """The layers of a graph: `net(x)` gives the logits, `net(x, y)` the loss."""
+
+    def __init__(self, graph):
+        super().__init__()
+        for node in graph["nodes"]:
+            if node["op"] in LAYERS:
+                layer = LAYERS[node["op"]](node, node["attrs"])
+                self.add_sublayer(identifier(node["name"]), layer)
+        self.text = program(graph, EXPRESSIONS, "def forward(self, x):")
+        self.run = define(self.text, "forward", {"paddle": paddle})
+
+    def forward(self, x, y=None):
+        logits = self.run(self, x)
+        return logits if y is None else F.cross_entropy(logits, y)
+
+    def tensor(self, key):
+        """A parameter or statistic by the graph's name."""
+        name, _, weight = key.rpartition("/")
+        return getattr(getattr(self, identifier(name)), FIELDS.get(weight, weight))
+
+
+def swapped(array):
+    """A weight in the other layout: Paddle's dense ones are (in, out), others as in the graph."""
+    return numpy.ascontiguousarray(array.T) if array.ndim == 2 else array
+
+
+def momentum(training, net):
+    """Paddle's own optimizer."""
+    return paddle.optimizer.Momentum(
+        training["learning_rate"], training["momentum"], parameters=net.parameters()
+    )
+
+
+class Dynamic:
+    """The network as a Layer, called eagerly or converted as a whole."""
+
+    def __init__(self, graph, weights, convert=False):
+        self.keys, self.net = keys(graph), Network(graph)
+        for key, array in weights.items():
+            self.net.tensor(key).set_value(swapped(array))
+        self.optimizer = momentum(graph["training"], self.net)
+        if convert:  # full_graph: an error, never a silent return to eager
+            paddle.jit.to_static(self.net, full_graph=True)
+
+    def bind(self, phase, x, y=None):
+        (self.net.eval if phase == "inference" else self.net.train)()
+        x, y = paddle.to_tensor(x), y if y is None else paddle.to_tensor(y)
+
+        def infer():
+            with paddle.no_grad():
+                return self.net(x)
+
+        def forward():
+            return self.net(x, y)
+
+        def train():
+            self.optimizer.clear_grad(set_to_zero=False)  # the default adds to zeros
+            loss = forward()
+            loss.backward()
+            return loss
+
+        def step():
+            loss = train()
+            self.optimizer.step()
+            return loss
+
+        return {"inference": infer, "forward": forward, "train": train, "step": step}[phase]
+
+    def parameter(self, key):
+        return self.net.tensor(key).numpy()
+
+    def logits(self, x):
+        return self.bind("inference", x)().numpy()
+
+    def gradients(self, x, y):
+        loss = self.bind("train", x, y)()
+        return loss, {key: self.net.tensor(key).grad.numpy() for key in self.keys}
+
+    def source(self):
+        return self.net.text
+
+
+class Static:
+    """A Program for each phase, run by an Executor. Layers get the same names each time, so that
+    the programs share the parameters in the scope."""
+
+    def __init__(self, graph, weights, place):
+        self.graph, self.keys, self.place = graph, keys(graph), place
+        self.scope = static.Scope()
+        self.executor = static.Executor(place)
+        self.programs = {phase: self.describe(phase) for phase in PHASES}
+        for key, array in weights.items():
+            self.variable(self.net.tensor(key).name).set(swapped(array), place)
+
+    def describe(self, phase):
+        """The Program of a phase, and what to fetch from it: its result and the gradients."""
+        main, startup = static.Program(), static.Program()
+        with static.program_guard(main, startup), paddle.utils.unique_name.guard():
+            self.net = net = Network(self.graph)
+            x = static.data("x", [None] + self.graph["input"])
+            if phase == "inference":
+                net.eval()
+                return main, net(x), []
+            loss, gradients = net(x, static.data("y", [None], "int64")), []
+            if phase == "train":
+                weights = [net.tensor(key) for key in self.keys]
+                gradients = [g for _, g in static.append_backward(loss, weights)]
+            if phase == "step":
+                momentum(self.graph["training"], net).minimize(loss)
+        if phase == "step":  # its startup makes the parameters of all, and the velocities
+            self.executor.run(startup, scope=self.scope)
+        return main, loss, gradients
+
+    def variable(self, name):
+        """The tensor of a parameter or an input in the scope."""
+        return self.scope.var(name).get_tensor()
+
+    def bind(self, phase, x, y=None, check=False):
+        main, result, gradients = self.programs[phase]
+        feed = {"x": x} if phase == "inference" else {"x": x, "y": y}
+        for name, array in feed.items():
+            feed[name] = self.variable("input_" + name)
+            feed[name].set(array, self.place)
+        fetch = [result, *gradients] if check else [result]
+        run, scope = self.executor.run, self.scope
+        return lambda: run(main, feed, fetch, scope=scope, return_numpy=False)
+
+    def parameter(self, key):
+        return numpy.array(self.variable(self.net.tensor(key).name))
+
+    def logits(self, x):
+        return numpy.array(self.bind("inference", x)()[0])
+
+    def gradients(self, x, y):
+        loss, *found = map(numpy.array, self.bind("train", x, y, check=True)())
+        return loss, dict(zip(self.keys, found))
+
+    def source(self):
+        return str(self.programs["train"][0])
+
+
+class Predictor(Dynamic):
+    """The network exported, and run as it is deployed: inference only."""
+
+    def __init__(self, graph, weights, device, threads):
+        super().__init__(graph, weights)
+        self.net.eval()
+        spec = static.InputSpec([None] + graph["input"], name="x")
+        with tempfile.TemporaryDirectory() as folder:
+            paddle.jit.save(self.net, folder + "/net", [spec])
+            config = inference.Config(folder, "net")
+            config.disable_glog_info()
+            if device == "cuda":
+                config.enable_use_gpu(100, 0)
+            else:
+                config.set_cpu_math_library_num_threads(threads)
+                config.enable_mkldnn()
+            self.predictor = inference.create_predictor(config)
+
+    def bind(self, phase, x, y=None):
+        if phase != "inference":
+            raise Unsupported("paddle.inference has no training: its predictor runs inference only")
+        self.predictor.get_input_handle("x").copy_from_cpu(x)
+        result = self.predictor.get_output_handle(self.predictor.get_output_names()[0])
+
+        def infer():
+            self.predictor.run()
+            return result
+
+        return infer
+
+    def logits(self, x):
+        return self.bind("inference", x)().copy_to_cpu()
+
+
+class Adapter(Contract):
+    def __init__(self, mode, device, precision, threads):
+        if precision != "fp32":
+            raise Unsupported("%s is not implemented for paddlepaddle" % precision)
+        if device == "cuda" and not paddle.device.is_compiled_with_cuda():
+            raise Unsupported("paddle.device.is_compiled_with_cuda() is False")
+        if device == "cuda" and not paddle.device.cuda.device_count():
+            raise Unsupported("paddle.device.cuda.device_count() is 0")
+        self.place = paddle.set_device("gpu:0" if device == "cuda" else "cpu")
+        self.mode, self.device, self.threads = mode, device, threads
+        if mode == "static":
+            paddle.enable_static()
+
+    def versions(self):
+        found = {"paddle": paddle.__version__}
+        if self.device == "cuda":
+            found["cuda"], found["cudnn"] = paddle.version.cuda(), paddle.version.cudnn()
+            found["gpu"] = paddle.device.cuda.get_device_name(0)
+        return found
+
+    def build(self, graph, weights):
+        self.keys, self.network = keys(graph), None  # frees the one before
+        if self.mode == "static":
+            self.network = Static(graph, weights, self.place)
+        elif self.mode == "predictor":
+            self.network = Predictor(graph, weights, self.device, self.threads)
+        else:
+            self.network = Dynamic(graph, weights, self.mode == "to_static")
+
+    def parameters(self):
+        return {key: swapped(self.network.parameter(key)) for key in self.keys}
+
+    def logits(self, x):
+        return self.network.logits(x)
+
+    def gradients(self, x, y):
+        loss, found = self.network.gradients(x, y)
+        return float(loss), {key: swapped(array) for key, array in found.items()}
+
+    def step(self, phase, x, y):
+        return self.network.bind(phase, x, y)
+
+    def wait(self, result):
+        if self.device == "cuda":
+            paddle.device.cuda.synchronize()
+
+    def memory(self):
+        if self.device == "cpu":
+            return {}
+        cuda = paddle.device.cuda
+        peak, reserved = cuda.max_memory_allocated(), cuda.max_memory_reserved()
+        return {"allocated_peak": peak, "reserved_peak": reserved}
+
+    def source(self):
+        return self.network.source()
