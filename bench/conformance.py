@@ -4,8 +4,9 @@ Each is a 1x1 convolution (so that the gradient of the operator's input is seen 
 and its input has both signs), the operator, and a dense layer. All dimensions differ, and
 attributes are large enough for a mistake to show: zero-padded max pooling and an LRN that does not
 divide alpha are invisible in a whole network. Sixteen channels make oneDNN use its blocked layout,
-in which MXNet 1.9.1 computes a wrong gradient of an LRN that has a convolution behind it. They go
-through the same gate as the networks.
+in which MXNet 1.9.1 computes a wrong gradient of an LRN that has a convolution behind it. Windows
+of a pooling behind a pooling hold one maximum several times: Theano gives each of them the whole
+gradient. They go through the same gate as the networks.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "maxpool": lambda x: x.maxpool(3, 2),
     "maxpool_pad": lambda x: x.maxpool((3, 5), (2, 3), pad=(1, 2)),
     "maxpool_pad_stride1": lambda x: x.maxpool(3, 1, pad=1),
+    "maxpool_of_maxpool": lambda x: x.maxpool(3, 2).maxpool(3, 1, pad=1),
     "avgpool": lambda x: x.avgpool((2, 3), (2, 1)),
     "avgpool_pad": lambda x: x.avgpool(3, 2, pad=1),
     "global_avgpool": lambda x: x.global_avgpool(),

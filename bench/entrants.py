@@ -30,6 +30,11 @@ class Entrant:
         return self.place.adapter
 
     @property
+    def sources(self) -> list[Path]:
+        """What decides how it computes: its adapter, and the host's, which a guest may use."""
+        return [self.adapter, self.environment.framework.folder / frameworks.ADAPTER]
+
+    @property
     def python(self) -> Path:
         """The interpreter that runs the worker."""
         return self.environment.python

@@ -102,8 +102,8 @@ class Gate:
             json.dumps(entrant.variables(self.threads), sort_keys=True), judges(),
             *(graph.name + graph.digest() for graph in subject.graphs), str(subject.steps),
         ]  # fmt: skip
-        adapter = entrant.adapter.read_bytes()
-        return hashlib.sha256("\n".join(facts).encode() + adapter).hexdigest()
+        facts += [path.read_text(encoding="utf-8") for path in entrant.sources]
+        return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 
 class Subject:

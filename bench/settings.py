@@ -39,8 +39,9 @@ class Setting:
 
 
 def applied(settings: Iterable[Setting], device: str, tuned: bool) -> list[Setting]:
-    """Those that are set, in order."""
-    return [setting for setting in settings if setting.applies(device, tuned)]
+    """Those that are set; of two for one variable the later, so that a tuning may replace it."""
+    rows = [setting for setting in settings if setting.applies(device, tuned)]
+    return list({row.name: row for row in rows}.values())
 
 
 def read(row: Mapping[str, Any], path: object) -> Setting:

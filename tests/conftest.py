@@ -30,9 +30,11 @@ class Fake(SimpleNamespace):
 def fake(name: str, lock: str = "0", mode: str = "plain") -> Any:
     """An entrant of tests/adapters/<name>.py, or of failing.py in the way of that name."""
     adapter = ADAPTERS / f"{name}.py"
+    adapter = adapter if adapter.exists() else ADAPTERS / "failing.py"
     return Fake(
         contender=Contender(name, mode),
-        adapter=adapter if adapter.exists() else ADAPTERS / "failing.py",
+        adapter=adapter,
+        sources=[adapter],
         python=Path(sys.executable),
         environment=SimpleNamespace(lock_hash=lock),
     )

@@ -83,6 +83,7 @@ def test_guests_have_their_own_adapter_and_version_in_the_hosts_environment(impl
     assert (new.adapter.name, old.adapter.name) == ("adapter.py", "old.py")
     assert (new.place.version, old.place.version) == ("3.0", "2.0")
     assert new.python == Path("/env/bin/python")
+    assert old.sources == [impls / "guest" / "old.py", impls / "host" / "adapter.py"]
     wanted = {"HOST_THREADS": "2", "HOST_FAST": "1", "GUEST": "/env"}
     assert new.variables(2) == wanted
 
@@ -168,3 +169,9 @@ def test_when_a_setting_applies(
     assert settings.applied([setting, replace(setting, device="cuda")], "cpu", tuned) == (
         [setting] if applies else []
     )
+
+
+def test_a_tuning_may_replace_a_setting() -> None:
+    plain, fast = Setting("A", "1", "a test"), Setting("A", "2", "a test", tuning=True)
+    assert settings.applied([plain, fast], "cpu", tuned=True) == [fast]
+    assert settings.applied([plain, fast], "cpu", tuned=False) == [plain]

@@ -2,8 +2,8 @@
 
 graph: each phase is one function under `mindspore.jit`. pynative: the same functions, operator by
 operator, each of which waits for its kernel (`launch_blocking`): handing every operator to a second
-thread made LeNet-5, batch 8, 4 to 13 times slower on two busy processors (inference 43 and 5 ms,
-training 275 and 29).
+thread made training LeNet-5, batch 8, 7 to 10 times slower (275 and 35 ms, 337 and 44, 383 and 39,
+202 and 29 in four pairs of runs on two busy processors).
 """
 
 import linecache

@@ -9,6 +9,7 @@ batch_normalization_train Theano computes the variance by powf (it optimises pow
 that layer out) and takes 1.8 times as long, forward and backward; it also refuses eps < 1e-5.
 """
 
+import functools
 import os
 
 import numpy
@@ -30,7 +31,8 @@ class Layers(object):
     """What each operator is in Theano: one method per operator. `updates` collects the moving
     statistics of batch normalisation."""
 
-    def __init__(self, shared, training):
+    def __init__(self, graph, shared, training):
+        self.ops = {node["name"]: node["op"] for node in graph["nodes"]}
         self.shared, self.training, self.updates = shared, training, []
         self.random = MRG_RandomStreams(1)
 
@@ -77,7 +79,8 @@ class Layers(object):
         return pool_2d(x[0], a["kernel"], True, a["stride"], a["pad"], mode)
 
     def maxpool(self, node, x):
-        return self.pool(node, x, "max")
+        tied = self.ops.get(node["inputs"][0]) == "maxpool"
+        return maxima(node, x[0]) if tied else self.pool(node, x, "max")
 
     def avgpool(self, node, x):
         if not any(node["attrs"]["pad"]):
@@ -101,6 +104,20 @@ class Layers(object):
 
     def concat(self, node, x):
         return tt.concatenate(x, 1)
+
+
+def maxima(node, x):
+    """Max pooling behind max pooling, where one maximum stands in a window several times: Theano's
+    own gives the whole gradient to each of them (its issue 4761), `maximum` to one."""
+    a, (c, h, w), (top, left) = node["attrs"], node["input_shapes"][0], node["attrs"]["pad"]
+    if top or left:
+        border = tt.alloc(numpy.float32("-inf"), x.shape[0], c, h + 2 * top, w + 2 * left)
+        x = tt.set_subtensor(border[:, :, top : top + h, left : left + w], x)
+    for axis, (k, s, n) in enumerate(zip(a["kernel"], a["stride"], node["output"][1:]), 2):
+        rest = (slice(None),) * axis
+        ranges = [slice(i, i + (n - 1) * s + 1, s) for i in range(k)]
+        x = functools.reduce(tt.maximum, [x[(*rest, each)] for each in ranges])
+    return x
 
 
 def counts(node):
@@ -130,13 +147,13 @@ class Adapter(Contract):
         self.keys, self.functions = keys(graph), {}
         self.shared = {k: theano.shared(native(k, v), k) for k, v in weights.items()}
         x, y = tt.tensor4("x"), tt.lvector("y")
-        layers = Layers(self.shared, True)
+        layers = Layers(graph, self.shared, True)
         logits = walk(graph, layers, x)
         loss = tt.nnet.categorical_crossentropy(tt.nnet.softmax(logits), y).mean()
         weights = [self.shared[k] for k in self.keys]
         gradients = theano.grad(loss, weights)
         self.phases = {
-            "inference": ([x], [walk(graph, Layers(self.shared, False), x)], []),
+            "inference": ([x], [walk(graph, Layers(graph, self.shared, False), x)], []),
             "forward": ([x, y], [loss], layers.updates),
             "train": ([x, y], [loss, *gradients], layers.updates),
             "step": ([x, y], [loss], layers.updates + sgd(weights, gradients, **graph["training"])),
