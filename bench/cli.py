@@ -22,7 +22,8 @@ from bench.errors import BenchError, NothingMeasured, Unavailable, unknown
 if TYPE_CHECKING:
     from bench.cases import Contender
     from bench.entrants import Entrant
-    from bench.frameworks import Framework
+    from bench.envs import State
+    from bench.frameworks import Framework, Place
     from bench.graph import Graph
     from bench.parity import Verdict
 
@@ -137,22 +138,26 @@ def framework_row(framework: Framework, device: str) -> dict[str, Any]:
 
     known = frameworks.discover()
     states = {p: envs.state(known[p.host], device, deep=False) for p in framework.places}
-    ready = [place for place, state in states.items() if state.status == "ready"]
-    others = {place: state for place, state in states.items() if place not in ready}
-    first = next(iter(states.values()))
-    reasons = dict(framework.absent)
-    for place, state in others.items():
-        text = ": ".join(filter(None, [state.reason, state.mend]))
-        reasons |= dict.fromkeys(place.modes if len(states) > 1 else ("",), text)
+    ready = any(state.status == "ready" for state in states.values())
     return {
         "name": framework.name,
         "version": " and ".join(dict.fromkeys(place.version for place in framework.places)),
         "modes": list(framework.modes),
-        "python": " and ".join(dict.fromkeys(known[p.host].python for p in framework.places)),
-        "available": bool(ready),
-        "status": "ready" if ready else first.status,
-        "reason": "; ".join(f"{mode}: {text}" if mode else text for mode, text in reasons.items()),
+        "python": ", ".join(dict.fromkeys(known[p.host].python for p in framework.places)),
+        "available": ready,
+        "status": "ready" if ready else next(iter(states.values())).status,
+        "reason": "; ".join(reasons(framework, states)),
     }
+
+
+def reasons(framework: Framework, states: dict[Place, State]) -> list[str]:
+    """Why modes cannot run now, those of one place together; the mode is named if others can."""
+    found = [f"{mode}: {text}" for mode, text in framework.absent.items()]
+    for place, state in states.items():
+        if state.status != "ready":
+            text = ": ".join(filter(None, [state.reason, state.mend]))
+            found.append(f"{', '.join(place.modes)}: {text}" if len(states) > 1 else text)
+    return found
 
 
 def model_rows() -> list[dict[str, Any]]:
