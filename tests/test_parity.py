@@ -29,7 +29,7 @@ def everything(x: Tensor) -> Tensor:
     """A network with each of the things that get changed by hand."""
     x = x.conv(6, 3, stride=2, pad=1, bias=False).batchnorm().relu()
     x = x.lrn(size=5, alpha=1e-2, beta=0.75, k=2.0).maxpool(3, 2, pad=1)
-    x = x.conv(4, 1).relu().concat(x.conv(3, 3, pad=1))
+    x = x.conv(16, 1).relu().concat(x.conv(3, 3, pad=1))  # 16: Caffe2's IDEEP wants multiples
     return x.dropout(0.5).global_avgpool().dense(5)
 
 
