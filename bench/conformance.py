@@ -29,10 +29,18 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "conv_rectangular": lambda x: x.conv(8, (2, 5), stride=(3, 2), pad=(1, 2)),
     "conv_no_bias": lambda x: x.conv(8, 3, pad=1, bias=False),
     "conv_groups": lambda x: x.conv(9, 3, pad=1, groups=3),
+    "conv_one_per_channel": lambda x: x.conv(6, 3, pad=1, groups=6, bias=False),
+    "conv_large_depthwise": lambda x: x.conv(6, 5, stride=2, pad=2, groups=6),
+    "conv_grouped_1x1": lambda x: x.conv(12, 1, groups=2, bias=False),
     "conv_depthwise": lambda x: x.conv(12, 3, stride=2, pad=1, groups=6),
     "batchnorm_epsilon": lambda x: x.batchnorm(eps=0.1),
     "batchnorm_small_epsilon": lambda x: x.batchnorm(eps=1e-3),
     "relu": lambda x: x.relu(),
+    "relu6": lambda x: spread(x).relu6(),
+    "sigmoid": lambda x: x.sigmoid(),
+    "hard_sigmoid": lambda x: spread(x).hard_sigmoid(),
+    "swish": lambda x: x.swish(),
+    "hard_swish": lambda x: spread(x).hard_swish(),
     "lrn": lambda x: x.lrn(size=3, alpha=2.0, beta=0.6, k=1.5),
     "lrn_wide": lambda x: x.lrn(size=5, alpha=1.0, beta=0.75, k=2.0),
     "lrn_between_convs": lambda x: x.conv(16, 1).lrn(5, 1.0, 0.75, 2.0).conv(16, 3, pad=1),
@@ -44,12 +52,41 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "avgpool_pad": lambda x: x.avgpool(3, 2, pad=1),
     "global_avgpool": lambda x: x.global_avgpool(),
     "dropout": lambda x: x.dropout(0.5),
+    "dropout_of_images": lambda x: x.stochastic_depth(0.2).add(x),
+    "channel_shuffle_two": lambda x: x.channel_shuffle(2),
+    "channel_shuffle_three": lambda x: x.channel_shuffle(3),
+    "slice": lambda x: x.channels(1, 4).concat(x),
+    "split_and_join": lambda x: halves(x),
+    "squeeze_and_excite": lambda x: x.multiply(squeezed(x).sigmoid()),
+    "squeeze_and_excite_hard": lambda x: x.multiply(squeezed(x).hard_sigmoid()),
+    "auxiliary_classifier": lambda x: with_head(x),
     "add_three": lambda x: x.add(x.conv(6, 1), x.conv(6, 3, pad=1)),
     "concat_order": lambda x: x.concat(x.conv(2, 1), x.conv(4, 1)),
     "input_used_twice": lambda x: x.relu().concat(x.conv(2, 1), x),
     "flatten_dense": lambda x: x.flatten().relu().dropout(0.3).dense(7),
     "dense_no_bias": lambda x: x.flatten().dense(7, bias=False).relu(),
 }
+
+
+def spread(x: Tensor) -> Tensor:
+    """Values from about -10 to 10, so that the corners at -3, 0, 3 and 6 are passed."""
+    return x.batchnorm().add(*[x] * 7)
+
+
+def halves(x: Tensor) -> Tensor:
+    """As in ShuffleNet v2: one part goes through, the other is worked on."""
+    left, right = x.split(2, 4)
+    return left.concat(right.conv(4, 1).relu()).channel_shuffle(2)
+
+
+def squeezed(x: Tensor) -> Tensor:
+    return x.global_avgpool().dense(3).swish().dense(6)
+
+
+def with_head(x: Tensor) -> Tensor:
+    """A second classifier on the way, whose loss has a weight of its own."""
+    x.maxpool(2, 2).flatten().dense(4).relu().dense(CLASSES).auxiliary(0.3)
+    return x.relu()
 
 
 def case(name: str) -> Graph:

@@ -22,7 +22,7 @@ from bench.errors import Unavailable
 from bench.graph import Graph
 from bench.parity import BATCH, LIMIT, PHASES, Checker, Referee, Verdict
 
-JUDGES = ("conformance", "gate", "graph", "ops", "parity", "reference", "weights")
+JUDGES = ("conformance", "gate", "graph", "ops", "parity", "weights")
 OPERATORS = "operators"  # as a network's name: the conformance cases
 
 Report = Callable[[str, list[Verdict]], None]
@@ -158,5 +158,6 @@ def failed(contender: Contender, subject: Subject, graph: Graph, failure: Failur
 def judges() -> str:
     """A hash of the code that decides."""
     here = Path(__file__).parent
-    files = [here / f"{name}.py" for name in JUDGES] + [WORKER, WORKER.with_name("adapter.py")]
+    files = [here / f"{name}.py" for name in JUDGES] + sorted((here / "reference").glob("*.py"))
+    files += [WORKER, WORKER.with_name("adapter.py")]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

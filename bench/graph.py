@@ -2,7 +2,7 @@
 
 @network(3, 224, 224)
 def toy(x: Tensor) -> Tensor:
-return x.conv(8, 3, pad=1).relu().global_avgpool().dense(10)
+    return x.conv(8, 3, pad=1).relu().global_avgpool().dense(10)
 
 build(toy).nodes
 """
@@ -12,10 +12,11 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import itertools
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import prod
@@ -26,23 +27,32 @@ from bench.ops import (
     Add,
     AvgPool,
     BatchNorm,
+    ChannelShuffle,
     Concat,
     Conv,
     Dense,
     Dropout,
     Flatten,
     GlobalAvgPool,
+    HardSigmoid,
+    HardSwish,
     Lrn,
     MaxPool,
+    Multiply,
     Op,
     Pair,
     Relu,
+    Relu6,
     Shape,
     ShapeError,
+    Sigmoid,
+    Slice,
+    StochasticDepth,
+    Swish,
     pair,
 )
 
-FORMAT = 1  # 1: nodes, training (learning rate and momentum)
+FORMAT = 2  # 1: nodes, training (learning rate and momentum); 2: auxiliary classifiers
 INPUT = "input"  # the name by which nodes refer to the network's input
 LEARNING_RATE, MOMENTUM = 1e-4, 0.9  # small, so that hundreds of timed steps stay on real numbers
 
@@ -82,6 +92,7 @@ class Node:
         return self.op.macs(*self.input_shapes)
 
     def to_json(self) -> dict[str, Any]:
+        """Plain data."""
         return {
             "name": self.name,
             "op": self.op.kind,
@@ -97,7 +108,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """A network: its nodes in execution order; the last one gives the logits."""
+    """A network: its nodes in execution order; the last one gives the logits.
+
+    `auxiliary` are further classifiers, each with the weight of its loss: the loss of training is
+    that of the logits plus theirs. In inference they are not computed."""
 
     name: str
     input: Shape
@@ -105,6 +119,7 @@ class Graph:
     doc: str = ""
     learning_rate: float = LEARNING_RATE
     momentum: float = MOMENTUM
+    auxiliary: tuple[tuple[str, float], ...] = ()
 
     @property
     def classes(self) -> int:
@@ -121,16 +136,39 @@ class Graph:
         """Multiply-accumulates of convolution and dense layers, for one image."""
         return sum(node.macs for node in self.nodes)
 
+    @property
+    def losses(self) -> dict[str, float]:
+        """The weight in the loss of each node that training compares with the labels."""
+        return {self.nodes[-1].name: 1.0, **dict(self.auxiliary)}
+
     def to_json(self) -> dict[str, Any]:
         """Plain data: what crosses to a worker."""
+        evaluated = {node.name for node in self.evaluated().nodes}
         return {
             "format": FORMAT,
             "name": self.name,
             "input": list(self.input),
             "classes": self.classes,
             "training": {"learning_rate": self.learning_rate, "momentum": self.momentum},
-            "nodes": [node.to_json() for node in self.nodes],
+            "auxiliary": [list(pair) for pair in self.auxiliary],
+            "nodes": [n.to_json() | {"evaluated": n.name in evaluated} for n in self.nodes],
         }
+
+    def ancestors(self, names: Iterable[str]) -> set[str]:
+        """The nodes that these are computed from, and they themselves."""
+        found = set(names)
+        for node in reversed(self.nodes):
+            if node.name in found:
+                found.update(node.inputs)
+        return found
+
+    def evaluated(self) -> Graph:
+        """What inference computes: the network without its auxiliary classifiers."""
+        if not self.auxiliary:
+            return self
+        kept = self.ancestors([self.nodes[-1].name])
+        nodes = tuple(node for node in self.nodes if node.name in kept)
+        return replace(self, nodes=nodes, auxiliary=())
 
     def digest(self) -> str:
         """A hash of everything that a worker is told, but for the name."""
@@ -140,7 +178,7 @@ class Graph:
     def without_dropout(self) -> Graph:
         """The same network with every dropout rate 0, for checks that must be deterministic."""
         nodes = (
-            replace(n, op=Dropout(0.0)) if isinstance(n.op, Dropout) else n for n in self.nodes
+            replace(n, op=type(n.op)(0.0)) if isinstance(n.op, Dropout) else n for n in self.nodes
         )
         return replace(self, nodes=tuple(nodes))
 
@@ -154,6 +192,7 @@ class Builder:
         self.scopes: list[str] = []
         self.counts: Counter[str] = Counter()
         self.names = {INPUT}  # of nodes and blocks
+        self.auxiliary: dict[str, float] = {}
 
     def name(self, stem: str, suffix: str = "") -> str:
         """`scope.stem1`, `scope.stem2`, ...; or `scope.stem_suffix` where the caller names it."""
@@ -223,6 +262,21 @@ class Tensor:
     def relu(self) -> Tensor:
         return self.apply(Relu())
 
+    def relu6(self) -> Tensor:
+        return self.apply(Relu6())
+
+    def sigmoid(self) -> Tensor:
+        return self.apply(Sigmoid())
+
+    def hard_sigmoid(self) -> Tensor:
+        return self.apply(HardSigmoid())
+
+    def swish(self) -> Tensor:
+        return self.apply(Swish())
+
+    def hard_swish(self) -> Tensor:
+        return self.apply(HardSwish())
+
     def lrn(self, size: int, alpha: float, beta: float, k: float) -> Tensor:
         return self.apply(Lrn(size, alpha, beta, k))
 
@@ -240,6 +294,29 @@ class Tensor:
 
     def dropout(self, rate: float) -> Tensor:
         return self.apply(Dropout(rate))
+
+    def stochastic_depth(self, rate: float) -> Tensor:
+        return self.apply(StochasticDepth(rate))
+
+    def channel_shuffle(self, groups: int) -> Tensor:
+        return self.apply(ChannelShuffle(groups))
+
+    def channels(self, start: int, stop: int) -> Tensor:
+        return self.apply(Slice(start, stop))
+
+    def split(self, *sizes: int) -> list[Tensor]:
+        """The channels in parts of these sizes, in order."""
+        ends = list(itertools.accumulate(sizes))
+        if ends[-1:] != [self.shape[0]]:
+            raise GraphError(f"{caller()}: parts of {sizes} are not the {self.shape[0]} channels")
+        return [self.channels(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+
+    def multiply(self, gate: Tensor) -> Tensor:
+        return self.apply(Multiply(), gate)
+
+    def auxiliary(self, weight: float) -> None:
+        """Take these logits as an auxiliary classifier, with this weight in the training loss."""
+        self.builder.auxiliary[self.name] = weight
 
     def add(self, *others: Tensor) -> Tensor:
         return self.apply(Add(), *others)
@@ -283,7 +360,8 @@ def build(function: Network, name: str = "", shape: Shape | None = None) -> Grap
     builder = Builder(shape)
     result = function(Tensor(builder, INPUT, shape))
     check(name, builder, result)
-    return Graph(name, shape, tuple(builder.nodes), inspect.cleandoc(inner.__doc__ or ""))
+    doc, auxiliary = inspect.cleandoc(inner.__doc__ or ""), tuple(builder.auxiliary.items())
+    return Graph(name, shape, tuple(builder.nodes), doc, auxiliary=auxiliary)
 
 
 def check(name: str, builder: Builder, result: Any) -> None:
@@ -292,7 +370,11 @@ def check(name: str, builder: Builder, result: Any) -> None:
         raise GraphError(f"network {name!r} returned {result!r}, not a Tensor")
     if len(result.shape) != 1:
         raise GraphError(f"network {name!r} ends in {result.shape}; logits are flat (classes,)")
-    used = {i for node in builder.nodes for i in node.inputs} | {result.name}
+    for head in builder.auxiliary:
+        if builder.shapes[head] != result.shape:
+            ends = f"{head} ends in {builder.shapes[head]}, the logits in {result.shape}"
+            raise GraphError(f"network {name!r}: the auxiliary classifier {ends}")
+    used = {i for node in builder.nodes for i in node.inputs} | {result.name, *builder.auxiliary}
     unused = [node.name for node in builder.nodes if node.name not in used]
     if not builder.nodes:
         raise GraphError(f"network {name!r} returns its input and computes nothing")

@@ -187,6 +187,31 @@ class Relu(Op):
 
 
 @dataclass(frozen=True)
+class Relu6(Op):
+    """min(max(x, 0), 6); the gradient at 0 and at 6 is 0."""
+
+
+@dataclass(frozen=True)
+class Sigmoid(Op):
+    """1 / (1 + exp(-x))."""
+
+
+@dataclass(frozen=True)
+class HardSigmoid(Op):
+    """min(max(x + 3, 0), 6) / 6; the gradient at -3 and at 3 is 0."""
+
+
+@dataclass(frozen=True)
+class Swish(Op):
+    """x times its sigmoid, also called SiLU (Ramachandran et al. 2017, beta = 1)."""
+
+
+@dataclass(frozen=True)
+class HardSwish(Op):
+    """x times its hard sigmoid (Howard et al. 2019)."""
+
+
+@dataclass(frozen=True)
 class Lrn(Op):
     """x / (k + alpha / size * s) ** beta, s the sum of squares over `size` neighbouring channels
     centred on each one, channels outside counting as zero (Krizhevsky et al. 2012, alpha / n as
@@ -251,6 +276,59 @@ class Dropout(Op):
     def output(self, *inputs: Shape) -> Shape:
         require(0 <= self.rate < 1, f"rate = {self.rate} must be in [0, 1)")
         return one(self.kind, inputs)
+
+
+@dataclass(frozen=True)
+class StochasticDepth(Dropout):
+    """In training, zero a whole image with probability `rate` and scale the rest by
+    1 / (1 - rate); identity in inference (Huang et al. 2016, scaled as dropout is)."""
+
+
+@dataclass(frozen=True)
+class ChannelShuffle(Op):
+    """Channels seen as (groups, C / groups), transposed and flattened: channel i of group g comes
+    to place i * groups + g (Zhang et al. 2017, section 3.1)."""
+
+    groups: int
+
+    def output(self, *inputs: Shape) -> Shape:
+        shape = image(self.kind, inputs)
+        positive(groups=self.groups)
+        require(
+            shape[0] % self.groups == 0,
+            f"groups = {self.groups} must divide the {shape[0]} channels",
+        )
+        return shape
+
+
+@dataclass(frozen=True)
+class Slice(Op):
+    """Channels from `start` up to, not including, `stop`."""
+
+    start: int
+    stop: int
+
+    def output(self, *inputs: Shape) -> Shape:
+        c, h, w = image(self.kind, inputs)
+        require(
+            0 <= self.start < self.stop <= c,
+            f"channels {self.start} to {self.stop} are not a part of the {c} there are",
+        )
+        return (self.stop - self.start, h, w)
+
+
+@dataclass(frozen=True)
+class Multiply(Op):
+    """A (C, H, W) input times a (C,) one: each channel times its own number (the gate of squeeze
+    and excitation, Hu et al. 2017)."""
+
+    def output(self, *inputs: Shape) -> Shape:
+        require(len(inputs) == 2, f"multiply takes an image and a gate, got {len(inputs)} inputs")
+        require(
+            len(inputs[0]) == 3 and inputs[1] == inputs[0][:1],
+            f"multiply takes a (C, H, W) input and a gate (C,), got {list(inputs)}",
+        )
+        return inputs[0]
 
 
 @dataclass(frozen=True)

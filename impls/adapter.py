@@ -26,6 +26,8 @@ import collections
 import numpy
 
 PHASES = ("inference", "forward", "train", "step")
+ACTIVATIONS = ("relu", "relu6", "sigmoid", "hardsigmoid", "swish", "hardswish")
+ELEMENTWISE = (*ACTIVATIONS, "dropout")
 
 
 class Unsupported(Exception):
@@ -93,15 +95,40 @@ class Adapter(object):
         return ""
 
 
-def program(graph, expressions, head, indent="    "):
-    """Source of a straight-line function: one assignment per node, then the return.
+def nodes_of(graph, training):
+    """The nodes of a pass: inference leaves out what only auxiliary classifiers need."""
+    return [node for node in graph["nodes"] if training or node["evaluated"]]
+
+
+def outputs_of(graph, training):
+    """The nodes that a pass returns: the logits, in training those of auxiliary classifiers too."""
+    heads = [name for name, _ in graph["auxiliary"]] if training else []
+    return [graph["nodes"][-1]["name"], *heads]
+
+
+def total_loss(graph, outputs, loss):
+    """The loss of what a training pass returned: `loss(logits)`, and where there are auxiliary
+    classifiers theirs by their weights."""
+    if not graph["auxiliary"]:
+        return loss(outputs)
+    total = loss(outputs[0])
+    for logits, (_, weight) in zip(outputs[1:], graph["auxiliary"]):
+        total = total + weight * loss(logits)
+    return total
+
+
+def program(graph, expressions, head, indent="    ", training=False):
+    """Source of a straight-line function: one assignment per node, then the return of the logits,
+    or in training of a tuple where the graph has auxiliary classifiers: see `total_loss`.
 
     `expressions` has a function (node, argument names) -> expression for each op: see `operator`.
     Variables are reused as soon as their value is dead, as in code written by hand, so that
     activations are freed at the same point. `head` is the first line; its argument is `x`."""
     lines, names, free = [head], {"input": "x"}, []
-    uses = collections.Counter(i for node in graph["nodes"] for i in node["inputs"])
-    for node in graph["nodes"]:
+    nodes, outputs = nodes_of(graph, training), outputs_of(graph, training)
+    uses = collections.Counter(i for node in nodes for i in node["inputs"])
+    uses.update(outputs)
+    for node in nodes:
         arguments = [names[i] for i in node["inputs"]]
         uses.subtract(node["inputs"])
         dead = [names[i] for i in sorted(set(node["inputs"])) if not uses[i]]
@@ -110,18 +137,20 @@ def program(graph, expressions, head, indent="    "):
         free.extend(dead)
         names[node["name"]] = target
         lines.append("%s%s = %s" % (indent, target, expression(node, arguments)))
-    lines.append("%sreturn %s" % (indent, target))
+    lines.append("%sreturn %s" % (indent, ", ".join(names[name] for name in outputs)))
     return "\n".join(lines) + "\n"
 
 
-def walk(graph, table, x):
+def walk(graph, table, x, training=False):
     """The logits, for frameworks in which a network is described once and not at each step:
-    `table` has a function (node, results of its inputs) -> result for each op: see `operator`."""
-    values = {"input": x}
-    for node in graph["nodes"]:
+    `table` has a function (node, results of its inputs) -> result for each op: see `operator`.
+    In training a list where the graph has auxiliary classifiers: see `total_loss`."""
+    values, outputs = {"input": x}, outputs_of(graph, training)
+    for node in nodes_of(graph, training):
         function = operator(table, node["op"])
         values[node["name"]] = function(node, [values[i] for i in node["inputs"]])
-    return values[graph["nodes"][-1]["name"]]
+    found = [values[name] for name in outputs]
+    return found if len(found) > 1 else found[0]
 
 
 def operator(table, op):
@@ -171,7 +200,7 @@ class ChannelsLast(object):
         for node in graph["nodes"]:
             if node["op"] == "flatten":
                 self.flat[node["name"]] = node["input_shapes"][0]
-            elif node["op"] in ("relu", "dropout") and node["inputs"][0] in self.flat:
+            elif node["op"] in ELEMENTWISE and node["inputs"][0] in self.flat:
                 self.flat[node["name"]] = self.flat[node["inputs"][0]]
             elif node["op"] != "dense" and self.flat.keys() & set(node["inputs"]):
                 raise Unsupported("%s of a flattened image in NHWC order" % node["op"])

@@ -269,7 +269,7 @@ def test_the_json_says_inputs_shapes_weights_and_cost() -> None:
     assert data["nodes"][0] | {"attrs": {}} == {
         "name": "conv1", "op": "conv", "attrs": {}, "inputs": ["input"],
         "input_shapes": [[3, 9, 11]], "output": [6, 8, 7], "weights": {"weight": [6, 1, 2, 5]},
-        "state": {}, "macs": 6 * 2 * 5 * 8 * 7,
+        "state": {}, "macs": 6 * 2 * 5 * 8 * 7, "evaluated": True,
     }  # fmt: skip
     assert (data["input"], data["classes"]) == ([3, 9, 11], 6 * 8 * 7)
 

@@ -5,6 +5,7 @@ against central finite differences. Every dimension of every tensor differs, inp
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from scipy import signal, special
 from bench import ops, reference
 from bench.graph import Graph, Tensor, build
 from bench.reference import At
+from bench.reference.activations import CORNERS
 
 Array = NDArray[np.float64]
 BATCH = 2
@@ -48,6 +50,7 @@ CASES = [
     Case(ops.Conv(3, (2, 5), stride=(3, 2), pad=(1, 2), bias=False)),
     Case(ops.Conv(6, (3, 2), pad=(1, 0), groups=2)),
     Case(ops.Conv(8, (3, 3), stride=(1, 2), pad=(0, 1), groups=4)),
+    Case(ops.Conv(4, (3, 2), stride=(2, 1), pad=(1, 1), groups=4, bias=False)),
     Case(ops.Dense(3), (FLAT,)),
     Case(ops.Dense(3, bias=False), (FLAT,)),
     Case(ops.BatchNorm()),
@@ -55,6 +58,13 @@ CASES = [
     Case(ops.BatchNorm(0.1), training=False),
     Case(ops.Relu()),
     Case(ops.Relu(), (FLAT,)),
+    Case(ops.Relu6()),
+    Case(ops.Sigmoid()),
+    Case(ops.Sigmoid(), (FLAT,)),
+    Case(ops.HardSigmoid()),
+    Case(ops.Swish()),
+    Case(ops.Swish(), (FLAT,)),
+    Case(ops.HardSwish()),
     Case(ops.Lrn(3, alpha=2.0, beta=0.6, k=1.5)),
     Case(ops.Lrn(5, alpha=2.0, beta=0.75, k=2.0)),
     Case(ops.Lrn(1, alpha=1.0, beta=0.75, k=1.0)),
@@ -69,6 +79,13 @@ CASES = [
     Case(ops.Flatten()),
     Case(ops.Dropout(0.0)),
     Case(ops.Dropout(0.5), training=False),
+    Case(ops.StochasticDepth(0.0)),
+    Case(ops.StochasticDepth(0.2), training=False),
+    Case(ops.ChannelShuffle(2), ((6, 3, 5),)),
+    Case(ops.ChannelShuffle(3), ((6, 3, 5),)),
+    Case(ops.Slice(0, 3)),
+    Case(ops.Slice(1, 4)),
+    Case(ops.Multiply(), (IMAGE, (4,))),
     Case(ops.Add(), (IMAGE, IMAGE)),
     Case(ops.Add(), (IMAGE, IMAGE, IMAGE)),
     Case(ops.Add(), (FLAT, FLAT)),
@@ -80,7 +97,8 @@ each_case = pytest.mark.parametrize("case", CASES, ids=str)
 def values(case: Case) -> At:
     """Random inputs, weights and statistics (variances positive)."""
     random = np.random.default_rng(11)
-    inputs = [random.standard_normal((BATCH, *shape)) for shape in case.shapes]
+    spread = 5 if case.op.kind in CORNERS else 1  # so that all the pieces of a function are met
+    inputs = [spread * random.standard_normal((BATCH, *shape)) for shape in case.shapes]
     shapes = case.op.weights(*case.shapes) | case.op.state(*case.shapes)
     weights = {name: random.standard_normal(shape) for name, shape in shapes.items()}
     if "variance" in weights:
@@ -259,6 +277,32 @@ def slow_concat(op: ops.Concat, at: At) -> Array:
     return np.array([[c for x in at.inputs for c in x[n]] for n in range(len(at.x))])
 
 
+def slow_shuffle(op: ops.ChannelShuffle, at: At) -> Array:
+    y, per = np.empty_like(at.x), at.x.shape[1] // op.groups
+    for group, i in places((op.groups, per)):
+        y[:, i * op.groups + group] = at.x[:, group * per + i]
+    return y
+
+
+def slow_multiply(op: ops.Multiply, at: At) -> Array:
+    y, (x, gate) = np.empty_like(at.x), at.inputs
+    for n, c, i, j in places(y.shape):
+        y[n, c, i, j] = x[n, c, i, j] * gate[n, c]
+    return y
+
+
+def entry_by_entry(function: Callable[[float], float]) -> Callable[[Any, At], Array]:
+    return lambda op, at: np.vectorize(function)(at.x)
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+def hard_sigmoid(x: float) -> float:
+    return 0 if x < -3 else 1 if x > 3 else x / 6 + 0.5
+
+
 SLOW: dict[str, Callable[[Any, At], Array]] = {
     "conv": slow_conv,
     "maxpool": slow_pool,
@@ -271,7 +315,16 @@ SLOW: dict[str, Callable[[Any, At], Array]] = {
     "add": slow_add,
     "concat": slow_concat,
     "relu": lambda op, at: np.where(at.x > 0, at.x, 0),
+    "relu6": entry_by_entry(lambda x: 0 if x < 0 else 6 if x > 6 else x),
+    "sigmoid": entry_by_entry(sigmoid),
+    "hardsigmoid": entry_by_entry(hard_sigmoid),
+    "swish": entry_by_entry(lambda x: x * sigmoid(x)),
+    "hardswish": entry_by_entry(lambda x: x * hard_sigmoid(x)),
     "dropout": lambda op, at: at.x,
+    "stochasticdepth": lambda op, at: at.x,
+    "channelshuffle": slow_shuffle,
+    "slice": lambda op, at: np.array([[x[c] for c in range(op.start, op.stop)] for x in at.x]),
+    "multiply": slow_multiply,
 }
 
 
@@ -376,6 +429,32 @@ def test_gradients_of_a_network_with_branches_agree_with_finite_differences() ->
     np.testing.assert_allclose(dx, differences(loss, x), rtol=1e-5, atol=1e-8)
 
 
+def test_auxiliary_losses_are_weighted_and_only_in_training() -> None:
+    graph = build(with_head, shape=(2, 5, 6))
+    weights, x, labels = network_values(graph)
+
+    def loss() -> float:
+        outputs = reference.run(graph, weights, x, training=True).outputs
+        losses = {k: reference.cross_entropy(v, labels)[0] for k, v in outputs.items()}
+        return losses["dense2"] + 0.3 * losses["dense1"]
+
+    found, gradients, _ = reference.backpropagate(reference.train(graph, weights, x), labels)
+    assert found == pytest.approx(loss(), rel=1e-12)
+    for name, gradient in gradients.items():
+        wanted = differences(loss, weights[name])
+        np.testing.assert_allclose(gradient, wanted, rtol=1e-5, atol=1e-8, err_msg=name)
+    evaluated = reference.run(graph, weights, x)
+    assert [node.name for node in evaluated.graph.nodes] == [
+        "conv1", "relu1", "globalavgpool2", "dense2",
+    ]  # fmt: skip
+
+
+def with_head(x: Tensor) -> Tensor:
+    y = x.conv(4, 3).relu()
+    y.global_avgpool().dense(3).auxiliary(0.3)
+    return y.global_avgpool().dense(3)
+
+
 def test_a_network_in_inference_uses_the_stored_statistics() -> None:
     graph = build(crossroads, shape=(2, 5, 6)).without_dropout()
     weights, x, _ = network_values(graph)
@@ -401,16 +480,28 @@ def test_the_twin_computes_in_float32() -> None:
 def test_near_relus_are_turned_round_and_no_others() -> None:
     x = np.array([[-1.0, -1e-7, 0.0, 1e-7, 1.0]])
     y, saved = reference.FORWARD["relu"](ops.Relu(), At([x], {}, True))
-    other = reference.relu_ties(ops.Relu(), x, y, saved, np.array(1e-6))
+    other = reference.TIES["relu"](ops.Relu(), x, y, saved, np.array(1e-6))
     assert saved.tolist() == [[False, False, False, True, True]]
     assert other.tolist() == [[False, True, True, False, True]]
+
+
+def test_near_corners_of_other_activations_are_turned_round() -> None:
+    x, limit = np.array([[-3 - 1e-7, -3 + 1e-7, 0.0, 3 - 1e-7, 3 + 1e-7, 6 - 1e-7]]), np.array(1e-6)
+    for op, wanted in (
+        (ops.HardSwish(), [-0.5, 0, 0.5, 1, 1.5, 1]),
+        (ops.HardSigmoid(), [1 / 6, 0, 1 / 6, 0, 1 / 6, 0]),
+        (ops.Relu6(), [0, 0, 1, 1, 1, 0]),
+    ):
+        y, saved = reference.FORWARD[op.kind](op, At([x], {}, True))
+        other = reference.TIES[op.kind](op, x, y, saved, limit)
+        np.testing.assert_allclose(other, [wanted], atol=1e-5)
 
 
 def test_near_maxima_are_turned_round_and_no_others() -> None:
     op = ops.MaxPool((1, 3), (1, 3))
     x = np.array([[3, 3 - 1e-7, 0], [3, 0, 3 - 1e-3], [1, 2, 2 + 1e-7]]).reshape(1, 3, 1, 3)
     y, saved = reference.FORWARD["maxpool"](op, At([x], {}, True))
-    _, other = reference.maxpool_ties(op, x, y, saved, np.full((3, 1, 1), 1e-6))
+    _, other = reference.TIES["maxpool"](op, x, y, saved, np.full((3, 1, 1), 1e-6))
     assert saved[1].ravel().tolist() == [0, 0, 2]
     assert other.ravel().tolist() == [1, 0, 1]
 
@@ -419,7 +510,7 @@ def test_near_is_decided_channel_by_channel() -> None:
     op = ops.MaxPool((1, 2), (1, 2))
     x = np.array([[3, 2.9], [3, 2.9]]).reshape(1, 2, 1, 2)
     y, saved = reference.FORWARD["maxpool"](op, At([x], {}, True))
-    _, other = reference.maxpool_ties(op, x, y, saved, np.array([0.01, 0.1]).reshape(2, 1, 1))
+    _, other = reference.TIES["maxpool"](op, x, y, saved, np.array([0.01, 0.1]).reshape(2, 1, 1))
     assert other.ravel().tolist() == [0, 1]
 
 

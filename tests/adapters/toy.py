@@ -24,7 +24,9 @@ def graph_from(data):
         shapes = tuple(tuple(shape) for shape in entry["input_shapes"])
         op = OPS[entry["op"]](**attrs)
         nodes.append(Node(entry["name"], op, tuple(entry["inputs"]), shapes, op.output(*shapes)))
-    return Graph(data["name"], tuple(data["input"]), tuple(nodes), "", *data["training"].values())
+    auxiliary = tuple((name, weight) for name, weight in data["auxiliary"])
+    shape, training = tuple(data["input"]), data["training"].values()
+    return Graph(data["name"], shape, tuple(nodes), "", *training, auxiliary)
 
 
 class Adapter(Base):

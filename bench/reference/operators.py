@@ -1,18 +1,12 @@
-"""The referee: every operator in NumPy, forward and backward, and a network run with them.
+"""The operators in NumPy, forward and backward: see the package.
 
-No framework is its own judge. In float64 this gives the values that all frameworks are compared
-with; in float32 the "twin", whose own rounding says how far apart two correct programs may lie.
-`tests/test_reference.py` checks each backward against finite differences of its forward.
-
-Arrays are (N, C, H, W) or (N, K). `FORWARD[kind](op, at)` gives the output and what the
-backward needs, `BACKWARD[kind](op, saved, gradient)` the gradients of the inputs and weights.
-Convolution is im2col and a matrix product, one image at a time, so that memory stays bounded.
+Convolution is im2col and a matrix product, one image at a time, so that memory stays bounded; where
+each input channel is a group of its own it is a sum over the kernel's positions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,13 +14,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from bench import ops
-from bench.graph import INPUT, Graph, Node
 from bench.ops import Pair
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 Backward = Callable[[Any, Any, Array], tuple[list[Array], Arrays]]
-Near = Callable[[Node, Array], Array]
 
 
 class At(NamedTuple):
@@ -48,12 +40,24 @@ FORWARD: dict[str, Forward] = {}
 BACKWARD: dict[str, Backward] = {}
 
 
-def forward(kind: type[ops.Op]) -> Callable[[Forward], Forward]:
-    return lambda function: FORWARD.setdefault(kind.kind, function)
+def forward(*kinds: type[ops.Op]) -> Callable[[Forward], Forward]:
+    """Register a function as the forward of these operators."""
+
+    def register(function: Forward) -> Forward:
+        FORWARD.update({kind.kind: function for kind in kinds})
+        return function
+
+    return register
 
 
-def backward(kind: type[ops.Op]) -> Callable[[Backward], Backward]:
-    return lambda function: BACKWARD.setdefault(kind.kind, function)
+def backward(*kinds: type[ops.Op]) -> Callable[[Backward], Backward]:
+    """Register a function as the backward of these operators."""
+
+    def register(function: Backward) -> Backward:
+        BACKWARD.update({kind.kind: function for kind in kinds})
+        return function
+
+    return register
 
 
 # -- windows -------------------------------------------------------------------------------------
@@ -113,20 +117,50 @@ def conv(op: ops.Conv, at: At) -> tuple[Array, Any]:
     kernels = at.weights["weight"].reshape(op.groups, op.out // op.groups, -1)
     size = ops.window("conv", x.shape[-2:], op.kernel, op.stride, (0, 0))
     y = np.empty((len(x), op.out, *size), x.dtype)
-    for image, out in zip(x, y, strict=True):
-        parts = zip(np.split(image, op.groups), np.split(out, op.groups), kernels, strict=True)
-        for part, target, kernel in parts:
-            product = kernel @ columns(part, op.kernel, op.stride)
-            target[...] = product.reshape(target.shape)
+    if depthwise(op, x):
+        correlate_channels(op, x, kernels, y)
+    else:
+        correlate_groups(op, x, kernels, y)
     if op.bias:
         y += at.weights["bias"][:, None, None]
     return y, (x, kernels)
 
 
+def depthwise(op: ops.Conv, x: Array) -> bool:
+    """Whether each input channel is a group of its own."""
+    channels: int = x.shape[1]
+    return channels == op.groups > 1
+
+
+def correlate_groups(op: ops.Conv, x: Array, kernels: Array, y: Array) -> None:
+    """Fill y, a group of an image at a time."""
+    for image, out in zip(x, y, strict=True):
+        parts = zip(np.split(image, op.groups), np.split(out, op.groups), kernels, strict=True)
+        for part, target, kernel in parts:
+            product = kernel @ columns(part, op.kernel, op.stride)
+            target[...] = product.reshape(target.shape)
+
+
+def correlate_channels(op: ops.Conv, x: Array, kernels: Array, y: Array) -> None:
+    """Fill y where every channel is a group, a position of the kernel at a time."""
+    out = y.reshape(len(y), op.groups, -1, *y.shape[2:])
+    out[...] = 0
+    for k, (rows, cols) in enumerate(taps(x.shape, op.kernel, op.stride)):
+        out += x[:, :, None, rows, cols] * kernels[:, :, k, None, None]
+
+
 @backward(ops.Conv)
 def conv_backward(op: ops.Conv, saved: Any, dy: Array) -> tuple[list[Array], Arrays]:
     x, kernels = saved
-    dx, dk = np.empty_like(x), np.zeros_like(kernels)
+    dx, dk = np.zeros_like(x), np.zeros_like(kernels)
+    spread = spread_channels if depthwise(op, x) else spread_groups
+    spread(op, x, kernels, dy, dx, dk)
+    weight = dk.reshape(op.out, -1, *op.kernel)
+    return [unpadded(dx, op.pad)], {"weight": weight} | bias_gradient(op.bias, dy.sum((0, 2, 3)))
+
+
+def spread_groups(op: ops.Conv, x: Array, kernels: Array, dy: Array, dx: Array, dk: Array) -> None:
+    """Add to the gradients of x and of the kernels, a group of an image at a time."""
     for image, target, gradient in zip(x, dx, dy, strict=True):
         groups = zip(
             np.split(image, op.groups), np.split(target, op.groups),
@@ -136,8 +170,16 @@ def conv_backward(op: ops.Conv, saved: Any, dy: Array) -> tuple[list[Array], Arr
             flat = dout.reshape(len(dout), -1)
             dkernel += flat @ columns(part, op.kernel, op.stride).T
             dpart[...] = uncolumns(kernel.T @ flat, part.shape, op.kernel, op.stride)
-    weight = dk.reshape(op.out, -1, *op.kernel)
-    return [unpadded(dx, op.pad)], {"weight": weight} | bias_gradient(op.bias, dy.sum((0, 2, 3)))
+
+
+def spread_channels(
+    op: ops.Conv, x: Array, kernels: Array, dy: Array, dx: Array, dk: Array
+) -> None:
+    """The same where every channel is a group, a position of the kernel at a time."""
+    flow = dy.reshape(len(dy), op.groups, -1, *dy.shape[2:])
+    for k, (rows, cols) in enumerate(taps(x.shape, op.kernel, op.stride)):
+        dk[:, :, k] = np.einsum("ncmhw,nchw->cm", flow, x[:, :, rows, cols])
+        dx[:, :, rows, cols] += np.einsum("ncmhw,cm->nchw", flow, kernels[:, :, k])
 
 
 def bias_gradient(wanted: bool, value: Array) -> Arrays:
@@ -184,16 +226,6 @@ def batchnorm_backward(op: ops.BatchNorm, saved: Any, dy: Array) -> tuple[list[A
 
 
 # -- layers without --------------------------------------------------------------------------------
-
-
-@forward(ops.Relu)
-def relu(op: ops.Relu, at: At) -> tuple[Array, Any]:
-    return np.maximum(at.x, 0), at.x > 0
-
-
-@backward(ops.Relu)
-def relu_backward(op: ops.Relu, saved: Any, dy: Array) -> tuple[list[Array], Arrays]:
-    return [dy * saved], {}
 
 
 @forward(ops.Lrn)
@@ -283,7 +315,7 @@ def flatten_backward(op: ops.Op, saved: Any, dy: Array) -> tuple[list[Array], Ar
     return [dy.reshape(saved)], {}
 
 
-@forward(ops.Dropout)
+@forward(ops.Dropout, ops.StochasticDepth)
 def dropout(op: ops.Dropout, at: At) -> tuple[Array, Any]:
     """The identity: chance cannot be compared, so checks run at rate 0."""
     if at.training and op.rate:
@@ -291,7 +323,7 @@ def dropout(op: ops.Dropout, at: At) -> tuple[Array, Any]:
     return at.x, None
 
 
-@backward(ops.Dropout)
+@backward(ops.Dropout, ops.StochasticDepth)
 def dropout_backward(op: ops.Op, saved: Any, dy: Array) -> tuple[list[Array], Arrays]:
     return [dy], {}
 
@@ -317,124 +349,43 @@ def concat_backward(op: ops.Op, saved: Any, dy: Array) -> tuple[list[Array], Arr
     return list(np.split(dy, saved, 1)), {}
 
 
-# -- networks --------------------------------------------------------------------------------------
+@forward(ops.ChannelShuffle)
+def channelshuffle(op: ops.ChannelShuffle, at: At) -> tuple[Array, Any]:
+    return shuffled(at.x, op.groups), None
 
 
-@dataclass
-class Run:
-    """One pass over a network: the logits, what the backward needs, and that with ties decided
-    the other way."""
-
-    graph: Graph
-    logits: Array
-    saved: dict[str, Any]
-    other: dict[str, Any]
+def shuffled(x: Array, groups: int) -> Array:
+    """Channels as a matrix of `groups` rows, read column by column."""
+    n, c, h, w = x.shape
+    return x.reshape(n, groups, c // groups, h, w).swapaxes(1, 2).reshape(x.shape)
 
 
-def node_weights(node: Node, weights: Mapping[str, Array], dtype: Any) -> Arrays:
-    names = [*node.weights, *node.state]
-    return {w: weights[f"{node.name}/{w}"].astype(dtype, copy=False) for w in names}
+@backward(ops.ChannelShuffle)
+def channelshuffle_backward(
+    op: ops.ChannelShuffle, saved: Any, dy: Array
+) -> tuple[list[Array], Arrays]:
+    return [shuffled(dy, dy.shape[1] // op.groups)], {}
 
 
-def rms(x: Array) -> float:
-    """Root of the mean square, summed in float64."""
-    return float(np.sqrt(np.mean(np.square(x, dtype=np.float64))))
+@forward(ops.Slice)
+def channels(op: ops.Slice, at: At) -> tuple[Array, Any]:
+    return at.x[:, op.start : op.stop], at.x.shape
 
 
-def last_uses(graph: Graph) -> dict[str, str]:
-    """For each value the node after which nobody reads it."""
-    return {i: node.name for node in graph.nodes for i in node.inputs}
+@backward(ops.Slice)
+def channels_backward(op: ops.Slice, saved: Any, dy: Array) -> tuple[list[Array], Arrays]:
+    dx = np.zeros(saved, dy.dtype)
+    dx[:, op.start : op.stop] = dy
+    return [dx], {}
 
 
-def run(
-    graph: Graph,
-    weights: Mapping[str, Array],
-    x: Array,
-    *,
-    training: bool = False,
-    dtype: Any = np.float64,
-    keep: bool = False,
-    near: Near | None = None,
-    observe: Callable[[Node, Array], Mapping[str, Array]] | None = None,
-) -> Run:
-    """Run a network. With `keep` what its backward needs is kept, with `near` also that with every
-    tie decided the other way. `observe` sees each node and its first input beforehand and may
-    replace its weights (calibration)."""
-    values, last = {INPUT: x.astype(dtype)}, last_uses(graph)
-    saved: dict[str, Any] = {}
-    other: dict[str, Any] = {}
-    y = values[INPUT]
-    for node in graph.nodes:
-        inputs = [values[i] for i in node.inputs]
-        own = node_weights(node, weights, dtype)
-        if observe:
-            own.update(observe(node, inputs[0]))
-        y, rest = FORWARD[node.op.kind](node.op, At(inputs, own, training))
-        values[node.name] = y
-        if keep:
-            saved[node.name] = rest
-        if near and node.op.kind in TIES:
-            limit = near(node, inputs[0])
-            other[node.name] = TIES[node.op.kind](node.op, inputs[0], y, rest, limit)
-        for name in {i for i in node.inputs if last[i] == node.name}:
-            del values[name]
-    return Run(graph, y, saved, saved | other)
+@forward(ops.Multiply)
+def multiply(op: ops.Multiply, at: At) -> tuple[Array, Any]:
+    x, gate = at.inputs
+    return x * gate[:, :, None, None], (x, gate)
 
 
-def cross_entropy(logits: Array, labels: Array) -> tuple[float, Array]:
-    """Mean softmax cross-entropy of (N, classes) and (N,), and its gradient."""
-    shifted = logits - logits.max(1, keepdims=True)
-    exponentials = np.exp(shifted)
-    total = exponentials.sum(1, keepdims=True)
-    rows = np.arange(len(labels))
-    loss = float((np.log(total[:, 0]) - shifted[rows, labels]).mean())
-    gradient = exponentials / total
-    gradient[rows, labels] -= 1
-    return loss, gradient / len(labels)
-
-
-def backpropagate(passed: Run, labels: Array) -> tuple[float, Arrays, Array]:
-    """The loss of a kept training pass, and the gradients of every parameter and of the input."""
-    loss, dlogits = cross_entropy(passed.logits, labels)
-    flowing: Arrays = {passed.graph.nodes[-1].name: dlogits}
-    found: Arrays = {}
-    for node in reversed(passed.graph.nodes):
-        step = BACKWARD[node.op.kind]
-        dinputs, dweights = step(node.op, passed.saved[node.name], flowing.pop(node.name))
-        found |= {f"{node.name}/{w}": g for w, g in dweights.items()}
-        for name, gradient in zip(node.inputs, dinputs, strict=True):
-            flowing[name] = flowing[name] + gradient if name in flowing else gradient
-    return loss, found, flowing[INPUT]
-
-
-def train(
-    graph: Graph, weights: Mapping[str, Array], x: Array, dtype: Any = np.float64, **hooks: Any
-) -> Run:
-    """A training pass that can be backpropagated, see `run`."""
-    return run(graph, weights, x, training=True, dtype=dtype, keep=True, **hooks)
-
-
-# -- ties ------------------------------------------------------------------------------------------
-# A ReLU near zero and two nearly equal entries of a pooling window are decided by rounding, and a
-# decision that falls the other way changes gradients by far more than rounding does. What is kept
-# in `Run.other` decides every such tie the other way; the difference bounds what ties can do.
-# `near(node, x)` says how near is a tie, for each entry or channel of the node's input x.
-
-
-def relu_ties(op: ops.Op, x: Array, y: Array, saved: Any, limit: Array) -> Any:
-    return saved ^ (np.abs(x) < limit)
-
-
-def maxpool_ties(op: ops.MaxPool, x: Array, y: Array, saved: Any, limit: Array) -> Any:
-    """Another of the nearly largest entries wins in place of the first largest."""
-    shape, first = saved
-    wide, where = padded(x, op.pad, -np.inf), first.copy()
-    for k, (rows, cols) in enumerate(taps(shape, op.kernel, op.stride)):
-        where[(wide[..., rows, cols] > y - 2 * limit) & (first != k)] = k
-    return shape, where
-
-
-TIES: dict[str, Callable[[Any, Array, Array, Any, Array], Any]] = {
-    ops.Relu.kind: relu_ties,
-    ops.MaxPool.kind: maxpool_ties,
-}
+@backward(ops.Multiply)
+def multiply_backward(op: ops.Multiply, saved: Any, dy: Array) -> tuple[list[Array], Arrays]:
+    x, gate = saved
+    return [dy * gate[:, :, None, None], (dy * x).sum((2, 3))], {}
