@@ -268,6 +268,10 @@ def native_source(graph: Graph, name: str, mode: str) -> str:
 @device_option
 @threads_option
 @click.option("--fresh", is_flag=True, help="Do not take results from the cache.")
+@click.option("--full-size", is_flag=True, help="Never on smaller images than the network's own.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), help="Frameworks at a time; default: every processor."
+)
 @json_option
 def check(
     framework: str,
@@ -277,6 +281,8 @@ def check(
     device: str,
     threads: int | None,
     fresh: bool,
+    full_size: bool,
+    jobs: int | None,
     as_json: bool,
 ) -> None:
     """Compare frameworks with the referee: parity alone, without timing."""
@@ -287,7 +293,8 @@ def check(
     graphs = [] if model == gate.OPERATORS else models.select(model)
     watch, logs = console.Watch(), envs.cache_dir() / "logs" / "check"
     entrants = session.provision(contenders, device, watch)
-    judge = gate.Gate(entrants, device, threads or machine.processors(), logs, not fresh)
+    threads, jobs = threads or machine.processors(), jobs or machine.processors()
+    judge = gate.Gate(entrants, device, threads, logs, not fresh, jobs, full_size)
     verdicts = session.pass_gate(judge, contenders, graphs, watch)
     if as_json:
         emit([asdict(verdict) for verdict in verdicts])

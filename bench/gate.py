@@ -10,9 +10,12 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from signal import SIGKILL
+from threading import Event, Lock
 
 from bench import conformance, envs
 from bench.cases import Contender
@@ -22,7 +25,7 @@ from bench.errors import Unavailable
 from bench.graph import Graph
 from bench.parity import BATCH, LIMIT, PHASES, Checker, Referee, Verdict
 
-JUDGES = ("conformance", "gate", "graph", "ops", "parity", "weights")
+JUDGES = ("conformance", "gate", "graph", "locate", "ops", "parity", "weights")
 OPERATORS = "operators"  # as a network's name: the conformance cases
 
 Report = Callable[[str, list[Verdict]], None]
@@ -30,13 +33,21 @@ Report = Callable[[str, list[Verdict]], None]
 
 @dataclass(frozen=True)
 class Gate:
-    """What is the same for all checks of a run. `logs` is the folder for the workers' output."""
+    """What is the same for all checks of a run. `logs` is the folder for the workers' output.
+
+    `jobs` contenders are checked at a time: nothing is timed here, and compiling, which takes most
+    of the time, keeps one processor busy. Networks are checked on smaller images where their
+    weights allow it (`Graph.for_checks`), or as they are with `full_size`."""
 
     entrants: Entrants
     device: str
     threads: int
     logs: Path
     cached: bool = True
+    jobs: int = 1
+    full_size: bool = False
+    live: set[Worker] = field(default_factory=set, compare=False, repr=False)
+    stopped: Event = field(default_factory=Event, compare=False, repr=False)
 
     def check(
         self, contenders: Sequence[Contender], graphs: Sequence[Graph], report: Report
@@ -44,20 +55,35 @@ class Gate:
         """Verdicts of every contender on every network, network by network."""
         found: list[Verdict] = []
         for graph in graphs:
-            subject = Subject([graph], BATCH)
-            for contender in contenders:
-                found += self.reported(contender, subject, report)
+            subject = Subject([graph if self.full_size else graph.for_checks()], BATCH)
+            found += self.examine(contenders, subject, report)
         return found
 
     def conform(self, contenders: Sequence[Contender], report: Report) -> list[Verdict]:
         """Verdicts of every contender on the conformance cases, and on whole training steps."""
         subject = Subject(conformance.cases(), conformance.BATCH, steps=True)
-        return [v for c in contenders for v in self.reported(c, subject, report)]
+        return self.examine(contenders, subject, report)
 
-    def reported(self, contender: Contender, subject: Subject, report: Report) -> list[Verdict]:
-        verdicts = self.verdicts(contender, subject)
-        report(f"{contender} {subject.name}", verdicts)
-        return verdicts
+    def examine(
+        self, contenders: Sequence[Contender], subject: Subject, report: Report
+    ) -> list[Verdict]:
+        """Verdicts of every contender on one subject, in order, some contenders at a time."""
+        found: list[Verdict] = []
+        pool = ThreadPoolExecutor(self.jobs)
+        try:
+            futures = [pool.submit(self.verdicts, c, subject) for c in contenders]
+            for contender, future in zip(contenders, futures, strict=True):
+                found += future.result()
+                report(f"{contender} {subject.name}", future.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            self.stopped.set()
+            for worker in list(self.live):  # else Ctrl-C would wait for them
+                worker.signal(SIGKILL)
+            raise
+        finally:
+            pool.shutdown()
+        return found
 
     def verdicts(self, contender: Contender, subject: Subject) -> list[Verdict]:
         """From the cache, or by running the framework; those that pass are kept."""
@@ -80,6 +106,8 @@ class Gate:
         try:
             with tempfile.TemporaryDirectory(prefix="convmark-") as folder:
                 for index, graph in enumerate(subject.graphs):
+                    if self.stopped.is_set():
+                        return
                     try:
                         if worker is None or worker.process.poll() is not None:
                             worker = self.start(entrant)
@@ -90,11 +118,16 @@ class Gate:
                     yield from subject.examine(checker, index)
         finally:
             if worker:
+                self.live.discard(worker)
                 worker.kill()
 
     def start(self, entrant: Entrant) -> Worker:
         """A worker that has imported its framework, in true fp32."""
-        return start(entrant, self.device, "fp32", self.threads, self.logs)
+        worker = start(entrant, self.device, "fp32", self.threads, self.logs)
+        self.live.add(worker)
+        if self.stopped.is_set():
+            worker.signal(SIGKILL)
+        return worker
 
     def key(self, entrant: Entrant, subject: Subject) -> str:
         facts = [
@@ -114,13 +147,20 @@ class Subject:
         self.phases = (*PHASES, "step") if steps else PHASES
         self.name = OPERATORS if steps else graphs[0].name
         self.referees: dict[int, Referee] = {}
+        self.lock = Lock()
 
     def examine(self, checker: Checker, index: int) -> list[Verdict]:
         """The verdicts on one network."""
-        if index not in self.referees:
-            self.referees[index] = Referee(self.graphs[index], self.batch)
-        referee = self.referees[index]
+        referee = self.referee(index)
         return checker.check(referee) + ([checker.update(referee)] if self.steps else [])
+
+    def referee(self, index: int) -> Referee:
+        """What is expected of a network, computed once for all contenders."""
+        with self.lock:
+            if index not in self.referees:
+                referee = self.referees[index] = Referee(self.graphs[index], self.batch)
+                referee.prepare(self.steps)
+            return self.referees[index]
 
 
 def start(entrant: Entrant, device: str, precision: str, threads: int, logs: Path) -> Worker:

@@ -170,6 +170,31 @@ class Graph:
         nodes = tuple(node for node in self.nodes if node.name in kept)
         return replace(self, nodes=nodes, auxiliary=())
 
+    def resized(self, height: int, width: int) -> Graph:
+        """The same layers on images of another size; raises ShapeError where these do not fit.
+
+        A dense layer behind a flatten changes with the size: see `for_checks`."""
+        shapes: dict[str, Shape] = {INPUT: (self.input[0], height, width)}
+        nodes = []
+        for node in self.nodes:
+            inputs = tuple(shapes[name] for name in node.inputs)
+            shapes[node.name] = node.op.output(*inputs)
+            nodes.append(replace(node, input_shapes=inputs, output=shapes[node.name]))
+        return replace(self, input=shapes[INPUT], nodes=tuple(nodes))
+
+    def for_checks(self) -> Graph:
+        """The network on smaller images, where its weights do not depend on their size.
+
+        Every operator is still there, and as 32 divides the difference, sizes stay even or odd
+        through five halvings, which decides where padding falls."""
+        height, width = (smaller(size) for size in self.input[1:])
+        try:
+            small = self.resized(height, width)
+        except ShapeError:
+            return self
+        same = [node.weights for node in small.nodes] == [node.weights for node in self.nodes]
+        return small if same else self
+
     def digest(self) -> str:
         """A hash of everything that a worker is told, but for the name."""
         content = json.dumps(self.to_json() | {"name": ""}, sort_keys=True)
@@ -181,6 +206,11 @@ class Graph:
             replace(n, op=type(n.op)(0.0)) if isinstance(n.op, Dropout) else n for n in self.nodes
         )
         return replace(self, nodes=tuple(nodes))
+
+
+def smaller(size: int) -> int:
+    """The smallest size of at least 96 that differs by a multiple of 32; small ones as they are."""
+    return size if size < 128 else 96 + size % 32
 
 
 class Builder:

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from bench import conformance, reference, weights
+from bench import conformance, locate, reference, weights
 from bench.cases import Contender
 from bench.client import Failure, Worker
 from bench.graph import Graph, Node
@@ -53,6 +53,7 @@ class Verdict:
     worst_error: float | None = None
     worst_tensor: str | None = None
     bound: float | None = None
+    image: str = ""  # the size at which it was checked
 
     @property
     def ok(self) -> bool:
@@ -79,8 +80,15 @@ class Referee:
 
     def __init__(self, graph: Graph, batch: int = BATCH) -> None:
         self.graph = graph.without_dropout()
+        self.image = "x".join(map(str, graph.input))
         self.weights = weights.weights(self.graph)
         self.x, self.y = weights.batch(self.graph, batch)
+
+    def prepare(self, steps: bool = False) -> None:
+        """Compute all that will be asked for."""
+        self.inference, self.training  # noqa: B018
+        if steps:
+            self.after_steps  # noqa: B018
 
     def run(self, dtype: Any) -> Array:
         return reference.run(self.graph, self.weights, self.x, dtype=dtype).logits
@@ -106,6 +114,11 @@ class Referee:
         margin = MARGIN * abs(twin_loss - loss) + LOSS_FLOOR * abs(loss)
         results = {k: expected(true[k], twin[k], other[k]) for k in true}
         return {"loss": Expected(np.array(loss), margin)} | results
+
+    @cached_property
+    def after_steps(self) -> dict[str, Expected]:
+        """The parameters after the steps that the conformance cases take."""
+        return self.trained(conformance.STEPS)
 
     def trained(self, steps: int) -> dict[str, Expected]:
         """The parameters after some steps of SGD with momentum on the same batch."""
@@ -173,16 +186,18 @@ class Checker:
 
     def check(self, referee: Referee) -> list[Verdict]:
         """A verdict for inference and one for training."""
-        name = referee.graph.name
         try:
             count = self.build(referee)
         except Failure as failure:
-            return [self.failed(name, phase, failure) for phase in PHASES]
+            return [self.failed(referee, phase, failure) for phase in PHASES]
         if count != referee.graph.params:
             reason = f"{count} parameters, the network has {referee.graph.params}"
             wrong = Failure("wrong", reason)
-            return [self.failed(name, phase, wrong, count) for phase in PHASES]
-        return [self.judged(referee, phase, count) for phase in PHASES]
+            return [self.failed(referee, phase, wrong, count) for phase in PHASES]
+        inference = self.judged(referee, "inference", count)
+        if inference.status == "wrong":  # a prefix was built since
+            self.build(referee)
+        return [inference, self.judged(referee, "training", count)]
 
     def build(self, referee: Referee) -> int:
         paths = save(self.folder, referee.graph, referee.weights, referee.x, referee.y)
@@ -194,9 +209,33 @@ class Checker:
         try:
             found, wanted = getattr(self, phase)(referee)
         except Failure as failure:
-            return self.failed(referee.graph.name, phase, failure)
+            return self.failed(referee, phase, failure)
         result = compare(found, wanted) | {"parameters": count}
-        return Verdict(*self.who, referee.graph.name, phase, **result)
+        if result["status"] == "wrong":
+            result["reason"] += f"; {self.located(referee, phase)}"
+        return self.verdict(referee, phase, result)
+
+    def located(self, referee: Referee, phase: str) -> str:
+        """The first wrong node in words; the worker is left with some prefix of the network."""
+
+        def check(graph: Graph) -> str:
+            part = Referee(graph, len(referee.x))
+            try:
+                self.build(part)
+                result = compare(*getattr(self, phase)(part))
+            except Failure as failure:
+                if failure.status != "error":
+                    raise
+                return failure.reason  # shapes that do not fit, perhaps
+            return "" if result["status"] == "ok" else str(result["reason"])
+
+        try:
+            return locate.first_wrong(referee.graph, check)
+        except Failure as failure:
+            return f"where it is wrong could not be found: {failure}"
+
+    def verdict(self, referee: Referee, phase: str, result: Mapping[str, Any]) -> Verdict:
+        return Verdict(*self.who, referee.graph.name, phase, **result, image=referee.image)
 
     def inference(self, referee: Referee) -> tuple[Arrays, dict[str, Expected]]:
         self.worker.call("logits", LIMIT, inputs=self.path("inputs"), out=self.path("logits"))
@@ -208,21 +247,22 @@ class Checker:
         found = self.arrays("gradients") | {"loss": np.array(value["loss"])}
         return found, referee.training
 
-    def update(self, referee: Referee, steps: int = conformance.STEPS) -> Verdict:
+    def update(self, referee: Referee) -> Verdict:
         """Whole training steps: are the parameters where the referee's SGD takes them?"""
         try:
             count = self.build(referee)
-            self.worker.call("update", LIMIT, inputs=self.path("inputs"), steps=steps)
+            self.worker.call("update", LIMIT, inputs=self.path("inputs"), steps=conformance.STEPS)
             self.worker.call("parameters", LIMIT, out=self.path("parameters"))
         except Failure as failure:
-            return self.failed(referee.graph.name, "step", failure)
-        result = compare(self.arrays("parameters"), referee.trained(steps))
-        result["parameters"] = count
-        return Verdict(*self.who, referee.graph.name, "step", **result)
+            return self.failed(referee, "step", failure)
+        result = compare(self.arrays("parameters"), referee.after_steps)
+        return self.verdict(referee, "step", result | {"parameters": count})
 
-    def failed(self, model: str, phase: str, failure: Failure, count: int | None = None) -> Verdict:
-        status, reason = failure.status, failure.reason
-        return Verdict(*self.who, model, phase, status, reason, count)
+    def failed(
+        self, referee: Referee, phase: str, failure: Failure, count: int | None = None
+    ) -> Verdict:
+        result = {"status": failure.status, "reason": failure.reason, "parameters": count}
+        return self.verdict(referee, phase, result)
 
     def path(self, name: str) -> str:
         return str(self.folder / f"{name}.npz")

@@ -167,7 +167,8 @@ def race(run: Run, watch: Watch) -> None:
     with run.writing():
         ready = provision(plan.contenders, plan.device, watch)
         same_environments(run, ready)
-        judge = gate.Gate(ready, plan.device, plan.threads, run.folder / "logs" / "parity")
+        logs, jobs = run.folder / "logs" / "parity", machine.processors()
+        judge = gate.Gate(ready, plan.device, plan.threads, logs, jobs=jobs)
         verdicts = pass_gate(judge, plan.contenders, list(graphs.values()), watch)
         measure(run, plan, graphs, ready, verdicts, watch)
         run.replace(run.header() | {"complete": True})

@@ -16,7 +16,9 @@ spec.loader.exec_module(real)
 
 
 def first(graph, op):
-    return next(node for node in graph["nodes"] if node["op"] == op)
+    """The first node of a kind; a copy that is thrown away where there is none, as in a prefix."""
+    nothing = {"attrs": {"size": 1, "alpha": 1.0}, "inputs": []}
+    return next((node for node in graph["nodes"] if node["op"] == op), nothing)
 
 
 def padding(graph):
@@ -46,6 +48,8 @@ def lrn_constant(graph):
 
 def relu(graph):
     missing = first(graph, "relu")
+    if missing not in graph["nodes"]:
+        return
     graph["nodes"].remove(missing)
     for node in graph["nodes"]:
         replaced = [missing["inputs"][0] if i == missing["name"] else i for i in node["inputs"]]

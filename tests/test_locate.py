@@ -1,0 +1,160 @@
+"""A parity failure names the first wrong node; a network is checked on smaller images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from threading import Barrier, Lock
+
+import pytest
+
+from bench import gate, locate, models
+from bench.cases import Contender
+from bench.client import Worker
+from bench.graph import Tensor, build
+from bench.parity import Checker, Referee, Verdict
+from tests.conftest import ADAPTERS, fake, fakes
+from tests.test_parity import network, silent
+
+#          mistake: the node and a piece of what is said of it
+CULPRITS = {
+    "padding": ("conv1", "pad=[1, 1]"),
+    "pooling_stride": ("maxpool1", "stride=[2, 2]"),
+    "epsilon": ("batchnorm1", "eps=1e-05"),
+    "lrn_alpha": ("lrn1", "alpha=0.01"),
+    "relu": ("relu1", "relu()"),
+    "concat_order": ("concat1", "(16, 6, 7), (3, 6, 7)"),
+}
+
+
+@pytest.fixture(scope="module")
+def wrong(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
+    folder = tmp_path_factory.mktemp("wrong")
+    entrant = fake("wrong")
+    variables = entrant.variables(1) | {"CONVMARK_REAL": str(ADAPTERS / "toy.py")}
+    with Worker(entrant.python, ADAPTERS / "wrong.py", 1, variables, folder / "log") as worker:
+        worker.call("hello", 60, mode="plain", device="cpu", precision="fp32", threads=1)
+        yield Checker(worker, entrant.contender, folder)
+
+
+@pytest.mark.parametrize("mistake", CULPRITS)
+def test_the_first_wrong_node_is_named_in_both_phases(wrong: Checker, mistake: str) -> None:
+    node, detail = CULPRITS[mistake]
+    for verdict in wrong.check(Referee(network(mistake))):
+        assert f"the first wrong node is {node}, " in verdict.reason
+        assert detail in verdict.reason
+        assert " is off by " in verdict.reason
+
+
+def test_what_all_prefixes_share_is_named_too(wrong: Checker) -> None:
+    verdicts = wrong.check(Referee(network("gradient_not_divided")))
+    assert "what all prefixes share" in verdicts[1].reason
+
+
+def test_every_prefix_is_a_network_that_computes_its_node() -> None:
+    graph = models.load("googlenet")
+    for index in range(0, len(graph.nodes), 17):
+        part = locate.prefix(graph, index)
+        names = [node.name for node in part.nodes]
+        assert graph.nodes[index].name in names
+        assert all(i in ("input", *names) for node in part.nodes for i in node.inputs)
+        assert part.classes == locate.CLASSES
+
+
+def test_bisection_finds_the_node_and_asks_few_times() -> None:
+    graph = models.load("resnet50")
+    asked = []
+
+    def check(part: object) -> str:
+        names = [node.name for node in part.nodes]  # type: ignore[attr-defined]
+        asked.append(len(names))
+        return "off" if "bottleneck_3b.conv2" in names else ""
+
+    assert "is bottleneck_3b.conv2, conv(out=128" in locate.first_wrong(graph, check)
+    assert len(asked) <= 10
+
+
+# -- smaller images -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("resnet50", (3, 96, 96)), ("vgg16", (3, 224, 224)), ("lenet5", (1, 32, 32))]
+)
+def test_networks_are_checked_small_where_their_weights_do_not_depend_on_it(
+    name: str, size: tuple[int, ...]
+) -> None:
+    graph = models.load(name)
+    small = graph.for_checks()
+    assert small.input == size
+    assert small.params == graph.params
+    assert [n.op for n in small.nodes] == [n.op for n in graph.nodes]
+
+
+def test_a_smaller_network_is_that_which_would_be_built() -> None:
+    def convolutional(x: Tensor) -> Tensor:
+        return x.conv(4, 3, 2, pad=1).maxpool(3, 2).channels(1, 4).global_avgpool().dense(3)
+
+    graph = build(convolutional, shape=(3, 301, 224))
+    assert graph.for_checks() == build(convolutional, shape=(3, 109, 96))
+
+
+def test_sizes_stay_even_or_odd_through_five_halvings() -> None:
+    for size in range(128, 700):
+        small = build(lambda x: x.flatten(), "f", (1, size, size)).resized(96 + size % 32, 96).input
+        assert (size - small[1]) % 32 == 0
+
+
+def test_a_verdict_says_the_size_and_full_size_is_full(tmp_path: Path) -> None:
+    graph = build(lambda x: x.conv(4, 3, 2).global_avgpool().dense(3), "net", (3, 150, 130))
+    toy = Contender("toy", "plain")
+    judge = gate.Gate(fakes(toy), "cpu", 1, tmp_path)
+    full = replace(judge, full_size=True)
+    assert {v.image for v in judge.check([toy], [graph], silent)} == {"3x118x98"}
+    assert {v.image for v in full.check([toy], [graph], silent)} == {"3x150x130"}
+
+
+# -- several at a time ----------------------------------------------------------------------------
+
+
+def test_contenders_are_checked_at_the_same_time_and_reported_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, lock = Barrier(2, timeout=60), Lock()
+    met: list[Contender] = []
+
+    def verdicts(self: gate.Gate, contender: Contender, subject: gate.Subject) -> list[Verdict]:
+        both.wait()  # passes only if the two run at once
+        with lock:
+            met.append(contender)
+        return []
+
+    monkeypatch.setattr(gate.Gate, "verdicts", verdicts)
+    contenders = [Contender("toy", "plain"), Contender("toy", "other")]
+    said: list[str] = []
+    judge = gate.Gate(fakes(*contenders), "cpu", 1, tmp_path, jobs=2)
+    judge.check(contenders, [network("none")], lambda what, verdicts: said.append(what))
+    assert said == ["toy plain none", "toy other none"]
+    assert set(met) == set(contenders)
+
+
+def test_the_referee_is_asked_once_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    prepare = Referee.prepare
+    monkeypatch.setattr(Referee, "prepare", lambda *a: (made.append(1), prepare(*a))[1])
+    contenders = [Contender("toy", "plain"), Contender("toy", "other")]
+    judge = gate.Gate(fakes(*contenders), "cpu", 1, tmp_path, jobs=2)
+    assert all(v.ok for v in judge.check(contenders, [network("none")], silent))
+    assert made == [1]
+
+
+def test_an_interrupt_ends_the_workers(tmp_path: Path) -> None:
+    hanging = Contender("hang", "plain")
+    judge = gate.Gate(fakes(hanging, Contender("toy", "plain")), "cpu", 1, tmp_path, jobs=2)
+
+    def interrupt(what: str, verdicts: list[Verdict]) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        judge.check([Contender("toy", "plain"), hanging], [network("none")], interrupt)
+    assert judge.live == set()
