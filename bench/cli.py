@@ -262,7 +262,10 @@ def native_source(graph: Graph, name: str, mode: str) -> str:
 
 @bench.command()
 @framework_option
-@click.option("--model", default="all", show_default=True, metavar="all|quick|operators|A,B")
+@click.option("--model", metavar="all|quick|operators|A,B", help="Default: all.")
+@click.option(
+    "--training", is_flag=True, help="Twenty steps on digits, by default of lenet5 and resnet20."
+)
 @mode_option("all")
 @untuned_option
 @device_option
@@ -275,7 +278,8 @@ def native_source(graph: Graph, name: str, mode: str) -> str:
 @json_option
 def check(
     framework: str,
-    model: str,
+    model: str | None,
+    training: bool,
     mode: str,
     untuned: bool,
     device: str,
@@ -286,16 +290,19 @@ def check(
     as_json: bool,
 ) -> None:
     """Compare frameworks with the referee: parity alone, without timing."""
-    from bench import console, envs, gate, machine, models, session
+    from bench import console, curves, envs, gate, machine, models, session
 
     device = machine.choose_device(device)
     contenders = session.contenders(framework, mode, untuned, device)
+    if training and model == gate.OPERATORS:
+        raise BenchError("--training is of whole networks: --model operators has its own steps")
+    model = model or (",".join(curves.MODELS) if training else "all")
     graphs = [] if model == gate.OPERATORS else models.select(model)
     watch, logs = console.Watch(), envs.cache_dir() / "logs" / "check"
     entrants = session.provision(contenders, device, watch)
     threads, jobs = threads or machine.processors(), jobs or machine.processors()
     judge = gate.Gate(entrants, device, threads, logs, not fresh, jobs, full_size)
-    verdicts = session.pass_gate(judge, contenders, graphs, watch)
+    verdicts = session.pass_gate(judge, contenders, graphs, watch, training)
     if as_json:
         emit([asdict(verdict) for verdict in verdicts])
     else:

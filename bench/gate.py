@@ -17,7 +17,7 @@ from pathlib import Path
 from signal import SIGKILL
 from threading import Event, Lock
 
-from bench import conformance, envs
+from bench import conformance, curves, envs
 from bench.cases import Contender
 from bench.client import WORKER, Failure, Worker
 from bench.entrants import Entrant, Entrants
@@ -25,7 +25,7 @@ from bench.errors import Unavailable
 from bench.graph import Graph
 from bench.parity import BATCH, LIMIT, PHASES, Checker, Referee, Verdict
 
-JUDGES = ("conformance", "gate", "graph", "locate", "ops", "parity", "weights")
+JUDGES = ("conformance", "curves", "digits", "gate", "graph", "locate", "ops", "parity", "weights")
 OPERATORS = "operators"  # as a network's name: the conformance cases
 
 Report = Callable[[str, list[Verdict]], None]
@@ -63,6 +63,13 @@ class Gate:
         """Verdicts of every contender on the conformance cases, and on whole training steps."""
         subject = Subject(conformance.cases(), conformance.BATCH, steps=True)
         return self.examine(contenders, subject, report)
+
+    def train(
+        self, contenders: Sequence[Contender], graphs: Sequence[Graph], report: Report
+    ) -> list[Verdict]:
+        """Verdicts of every contender on the losses of a training run, network by network."""
+        subjects = [Training(graph) for graph in graphs]
+        return [v for subject in subjects for v in self.examine(contenders, subject, report)]
 
     def examine(
         self, contenders: Sequence[Contender], subject: Subject, report: Report
@@ -133,7 +140,7 @@ class Gate:
         facts = [
             str(entrant.contender), self.device, str(self.threads), entrant.environment.lock_hash,
             json.dumps(entrant.variables(self.threads), sort_keys=True), judges(),
-            *(graph.name + graph.digest() for graph in subject.graphs), str(subject.steps),
+            *(graph.name + graph.digest() for graph in subject.graphs), str(subject.phases),
         ]  # fmt: skip
         facts += [path.read_text(encoding="utf-8") for path in entrant.sources]
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()
@@ -144,7 +151,7 @@ class Subject:
 
     def __init__(self, graphs: Sequence[Graph], batch: int, steps: bool = False) -> None:
         self.graphs, self.batch, self.steps = graphs, batch, steps
-        self.phases = (*PHASES, "step") if steps else PHASES
+        self.phases: tuple[str, ...] = (*PHASES, "step") if steps else PHASES
         self.name = OPERATORS if steps else graphs[0].name
         self.referees: dict[int, Referee] = {}
         self.lock = Lock()
@@ -161,6 +168,21 @@ class Subject:
                 referee = self.referees[index] = Referee(self.graphs[index], self.batch)
                 referee.prepare(self.steps)
             return self.referees[index]
+
+
+class Training(Subject):
+    """A network that is trained on digits for some steps."""
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__([graph], curves.BATCH)
+        self.phases, self.name = ("curve",), f"{graph.name} training"
+        self.expected = curves.Curve(graph)
+
+    def examine(self, checker: Checker, index: int) -> list[Verdict]:
+        """The verdict on the curve."""
+        with self.lock:
+            self.expected.bound  # noqa: B018  computed once for all contenders
+        return [checker.curve(self.expected)]
 
 
 def start(entrant: Entrant, device: str, precision: str, threads: int, logs: Path) -> Worker:

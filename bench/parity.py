@@ -25,6 +25,7 @@ import numpy as np
 from bench import conformance, locate, reference, weights
 from bench.cases import Contender
 from bench.client import Failure, Worker
+from bench.curves import Curve
 from bench.graph import Graph, Node
 from bench.reference import Array, Arrays, rms
 
@@ -126,14 +127,12 @@ class Referee:
         return {k: expected(true[k], twin[k]) for k in true}
 
     def descend(self, steps: int, dtype: Any) -> Arrays:
-        """v = momentum v + g; w = w - learning_rate v."""
+        """The parameters after some steps on one batch, in one precision."""
         values: Arrays = {k: v.astype(dtype) for k, v in self.weights.items()}
         velocity: Arrays = {}
         for _ in range(steps):
             passed = reference.train(self.graph, values, self.x, dtype)
-            for key, g in reference.backpropagate(passed, self.y)[1].items():
-                velocity[key] = dtype(self.graph.momentum) * velocity.get(key, 0 * g) + g
-                values[key] = values[key] - dtype(self.graph.learning_rate) * velocity[key]
+            reference.sgd(self.graph, values, velocity, reference.backpropagate(passed, self.y)[1])
         return {k: values[k] for k in velocity}
 
 
@@ -199,7 +198,7 @@ class Checker:
             self.build(referee)
         return [inference, self.judged(referee, "training", count)]
 
-    def build(self, referee: Referee) -> int:
+    def build(self, referee: Referee | Curve) -> int:
         paths = save(self.folder, referee.graph, referee.weights, referee.x, referee.y)
         self.worker.call("build", LIMIT, graph=paths["graph"], weights=paths["weights"])
         counted = self.worker.call("parameters", LIMIT, out=self.path("parameters"))
@@ -234,7 +233,7 @@ class Checker:
         except Failure as failure:
             return f"where it is wrong could not be found: {failure}"
 
-    def verdict(self, referee: Referee, phase: str, result: Mapping[str, Any]) -> Verdict:
+    def verdict(self, referee: Referee | Curve, phase: str, result: Mapping[str, Any]) -> Verdict:
         return Verdict(*self.who, referee.graph.name, phase, **result, image=referee.image)
 
     def inference(self, referee: Referee) -> tuple[Arrays, dict[str, Expected]]:
@@ -258,8 +257,18 @@ class Checker:
         result = compare(self.arrays("parameters"), referee.after_steps)
         return self.verdict(referee, "step", result | {"parameters": count})
 
+    def curve(self, expected: Curve) -> Verdict:
+        """Training on one batch after the other: are the losses the referee's?"""
+        try:
+            count = self.build(expected)
+            inputs = self.path("inputs")
+            found = self.worker.call("losses", LIMIT, inputs=inputs)["losses"]
+        except Failure as failure:
+            return self.failed(expected, "curve", failure)
+        return self.verdict(expected, "curve", expected.compare(found) | {"parameters": count})
+
     def failed(
-        self, referee: Referee, phase: str, failure: Failure, count: int | None = None
+        self, referee: Referee | Curve, phase: str, failure: Failure, count: int | None = None
     ) -> Verdict:
         result = {"status": failure.status, "reason": failure.reason, "parameters": count}
         return self.verdict(referee, phase, result)

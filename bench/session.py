@@ -77,14 +77,21 @@ def contenders(framework: str, mode: str, untuned: bool, device: str) -> list[Co
 
 
 def pass_gate(
-    judge: gate.Gate, contenders: Sequence[Contender], graphs: Sequence[Graph], watch: Watch
+    judge: gate.Gate,
+    contenders: Sequence[Contender],
+    graphs: Sequence[Graph],
+    watch: Watch,
+    training: bool = False,
 ) -> list[Verdict]:
-    """Verdicts of contenders on networks, or on the operators where no network is given."""
+    """Verdicts of contenders on networks, or on training these for some steps, or on the operators
+    where no network is given."""
     with watch.steps("parity", len(contenders) * max(1, len(graphs))) as steps:
 
         def report(what: str, verdicts: list[Verdict]) -> None:
             steps.step(f"{what}: {in_short(verdicts)}")
 
+        if training:
+            return judge.train(contenders, graphs, report)
         if graphs:
             return judge.check(contenders, graphs, report)
         return judge.conform(contenders, report)

@@ -78,7 +78,8 @@ class Adapter(object):
         backward pass would need where the framework is eager. train: loss and gradients of all
         parameters. step: train, then SGD with momentum (v = m v + g; w = w - lr v) by the
         framework's own optimiser, with graph["training"]'s learning_rate and momentum; a step
-        changes the parameters."""
+        changes the parameters. The velocity belongs to the network: a function made for another
+        batch goes on with it."""
         raise NotImplementedError
 
     def wait(self, result):

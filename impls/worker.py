@@ -134,6 +134,14 @@ class Worker(object):
             self.adapter.wait(step())
         return {}
 
+    def losses(self, inputs):
+        """Train on one batch after the other; the loss before each step."""
+        found = []
+        for x, y in zip(*self.arrays(inputs)):
+            found.append(float(self.adapter.gradients(x, y)[0]))
+            self.adapter.wait(self.adapter.step("step", x, y)())
+        return {"losses": found}
+
     def warmup(self, phase, inputs, seconds):
         """Prepare a phase and run it until its samples are level, or for `seconds` (at least once).
 

@@ -111,3 +111,11 @@ def train(
 ) -> Run:
     """A training pass that can be backpropagated, see `run`."""
     return run(graph, weights, x, training=True, dtype=dtype, keep=True, **hooks)
+
+
+def sgd(graph: Graph, values: Arrays, velocity: Arrays, gradients: Arrays) -> None:
+    """A step of SGD with momentum, in place: v = momentum v + g; w = w - learning_rate v."""
+    for key, gradient in gradients.items():
+        rate, momentum = (gradient.dtype.type(n) for n in (graph.learning_rate, graph.momentum))
+        velocity[key] = momentum * velocity.get(key, 0 * gradient) + gradient
+        values[key] = values[key] - rate * velocity[key]
