@@ -3,7 +3,7 @@
 An operator is a frozen dataclass: its fields are its attributes, its docstring is its meaning,
 and `output`, `weights`, `state` and `macs` follow from the shapes of its inputs. Shapes are
 (C, H, W) or (N,), without the batch axis. To add an operator, add a class here, its forward and
-backward in `reference.py`, and its line in the adapters.
+backward in `reference/`, and its line in the adapters.
 """
 
 from __future__ import annotations

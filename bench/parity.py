@@ -7,8 +7,8 @@ tensor is, as root mean square,
     MARGIN * (float32 twin - referee) + TIES * (ties decided otherwise - referee) + FLOOR * referee
 
 The twin is the referee in float32: its rounding says how far apart two correct programs lie. Ties
-(reference.py) are decisions that rounding may turn; all of them are turned round together, where a
-program turns a few.
+(reference/ties.py) are decisions that rounding may turn; all of them are turned round together,
+where a program turns a few.
 """
 
 from __future__ import annotations
