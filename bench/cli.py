@@ -290,14 +290,14 @@ def check(
     as_json: bool,
 ) -> None:
     """Compare frameworks with the referee: parity alone, without timing."""
-    from bench import console, curves, envs, gate, machine, models, session
+    from bench import console, curves, envs, gate, machine, models, session, subjects
 
     device = machine.choose_device(device)
     contenders = session.contenders(framework, mode, untuned, device)
-    if training and model == gate.OPERATORS:
+    if training and model == subjects.OPERATORS:
         raise BenchError("--training is of whole networks: --model operators has its own steps")
     model = model or (",".join(curves.MODELS) if training else "all")
-    graphs = [] if model == gate.OPERATORS else models.select(model)
+    graphs = [] if model == subjects.OPERATORS else models.select(model)
     watch, logs = console.Watch(), envs.cache_dir() / "logs" / "check"
     entrants = session.provision(contenders, device, watch)
     threads, jobs = threads or machine.processors(), jobs or machine.processors()

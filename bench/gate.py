@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,19 +16,29 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from signal import SIGKILL
-from threading import Event, Lock
+from threading import Event, get_ident
 
-from bench import conformance, curves, envs
+from bench import envs
 from bench.cases import Contender
 from bench.client import WORKER, Failure, Worker
 from bench.entrants import Entrant, Entrants
 from bench.errors import Unavailable
 from bench.graph import Graph
-from bench.parity import BATCH, LIMIT, PHASES, Checker, Referee, Verdict
+from bench.parity import LIMIT, Checker, Verdict
+from bench.subjects import Operators, Subject, Training, portions
 
-JUDGES = ("conformance", "curves", "digits", "gate", "graph", "locate", "ops", "parity", "weights")
-OPERATORS = "operators"  # as a network's name: the conformance cases
-
+JUDGES = (
+    "conformance",
+    "curves",
+    "digits",
+    "gate",
+    "graph",
+    "locate",
+    "ops",
+    "parity",
+    "subjects",
+    "weights",
+)
 Report = Callable[[str, list[Verdict]], None]
 
 
@@ -52,24 +63,20 @@ class Gate:
     def check(
         self, contenders: Sequence[Contender], graphs: Sequence[Graph], report: Report
     ) -> list[Verdict]:
-        """Verdicts of every contender on every network, network by network."""
-        found: list[Verdict] = []
-        for graph in graphs:
-            subject = Subject([graph if self.full_size else graph.for_checks()], BATCH)
-            found += self.examine(contenders, subject, report)
-        return found
+        """Verdicts of every contender on every network."""
+        sized = graphs if self.full_size else [graph.for_checks() for graph in graphs]
+        subjects = (Subject(part) for part in portions(sized))
+        return [v for subject in subjects for v in self.examine(contenders, subject, report)]
 
     def conform(self, contenders: Sequence[Contender], report: Report) -> list[Verdict]:
         """Verdicts of every contender on the conformance cases, and on whole training steps."""
-        subject = Subject(conformance.cases(), conformance.BATCH, steps=True)
-        return self.examine(contenders, subject, report)
+        return self.examine(contenders, Operators(), report)
 
     def train(
         self, contenders: Sequence[Contender], graphs: Sequence[Graph], report: Report
     ) -> list[Verdict]:
-        """Verdicts of every contender on the losses of a training run, network by network."""
-        subjects = [Training(graph) for graph in graphs]
-        return [v for subject in subjects for v in self.examine(contenders, subject, report)]
+        """Verdicts of every contender on the losses of a training run."""
+        return self.examine(contenders, Training(graphs), report)
 
     def examine(
         self, contenders: Sequence[Contender], subject: Subject, report: Report
@@ -80,8 +87,9 @@ class Gate:
         try:
             futures = [pool.submit(self.verdicts, c, subject) for c in contenders]
             for contender, future in zip(contenders, futures, strict=True):
-                found += future.result()
-                report(f"{contender} {subject.name}", future.result())
+                for name, rows in subject.reports(future.result()):
+                    report(f"{contender} {name}", rows)
+                    found += rows
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             self.stopped.set()
@@ -92,37 +100,39 @@ class Gate:
             pool.shutdown()
         return found
 
-    def verdicts(self, contender: Contender, subject: Subject) -> list[Verdict]:
-        """From the cache, or by running the framework; those that pass are kept."""
+    def verdicts(self, contender: Contender, subject: Subject) -> list[list[Verdict]]:
+        """For each network from the cache, or by running the framework.
+
+        What passes is kept, and what the framework says it cannot do: neither changes by itself."""
         entrant = self.entrants[contender]
         if isinstance(entrant, Unavailable):
-            return absent(contender, subject, entrant)
-        path = envs.cache_dir() / "parity" / f"{self.key(entrant, subject)}.json"
-        if self.cached and path.is_file():
-            rows = json.loads(path.read_text())
-            return [Verdict(**row) for row in rows]
-        found = list(self.run(entrant, subject))
-        if all(verdict.ok for verdict in found):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps([asdict(verdict) for verdict in found]))
-        return found
+            return [absent(contender, subject, graph, entrant) for graph in subject.graphs]
+        paths = [self.path(entrant, subject, graph) for graph in subject.graphs]
+        known = {i: recall(path) for i, path in enumerate(paths) if self.cached and path.is_file()}
+        left = [i for i in range(len(paths)) if i not in known]
+        for index, rows in self.run(entrant, subject, left):
+            known[index] = rows
+            if all(verdict.status in ("ok", "unsupported") for verdict in rows):
+                keep(paths[index], rows)
+        return [known[i] for i in range(len(paths))]
 
-    def run(self, entrant: Entrant, subject: Subject) -> Iterator[Verdict]:
-        """One worker for all networks of the subject, a new one after each that died."""
+    def run(
+        self, entrant: Entrant, subject: Subject, left: Sequence[int]
+    ) -> Iterator[tuple[int, list[Verdict]]]:
+        """One worker for these networks of the subject, a new one after each that died."""
         worker: Worker | None = None
         try:
             with tempfile.TemporaryDirectory(prefix="convmark-") as folder:
-                for index, graph in enumerate(subject.graphs):
-                    if self.stopped.is_set():
-                        return
+                for index in left:
                     try:
                         if worker is None or worker.process.poll() is not None:
                             worker = self.start(entrant)
                     except Failure as failure:
-                        yield from failed(entrant.contender, subject, graph, failure)
+                        graph = subject.graphs[index]
+                        yield index, failed(entrant.contender, subject, graph, failure)
                         continue
                     checker = Checker(worker, entrant.contender, Path(folder))
-                    yield from subject.examine(checker, index)
+                    yield index, subject.examine(checker, index)
         finally:
             if worker:
                 self.live.discard(worker)
@@ -130,59 +140,37 @@ class Gate:
 
     def start(self, entrant: Entrant) -> Worker:
         """A worker that has imported its framework, in true fp32."""
+        if self.stopped.is_set():
+            raise Failure("died", "the check was stopped")
         worker = start(entrant, self.device, "fp32", self.threads, self.logs)
         self.live.add(worker)
         if self.stopped.is_set():
             worker.signal(SIGKILL)
         return worker
 
-    def key(self, entrant: Entrant, subject: Subject) -> str:
+    def path(self, entrant: Entrant, subject: Subject, graph: Graph) -> Path:
+        """Where the verdicts on a network are kept, by all that they depend on."""
         facts = [
             str(entrant.contender), self.device, str(self.threads), entrant.environment.lock_hash,
             json.dumps(entrant.variables(self.threads), sort_keys=True), judges(),
-            *(graph.name + graph.digest() for graph in subject.graphs), str(subject.phases),
+            type(subject).__name__, graph.name, graph.digest(),
         ]  # fmt: skip
         facts += [path.read_text(encoding="utf-8") for path in entrant.sources]
-        return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+        name = hashlib.sha256("\n".join(facts).encode()).hexdigest()
+        return envs.cache_dir() / "parity" / f"{name}.json"
 
 
-class Subject:
-    """Networks that are checked by one worker, with their referees, which are made when needed."""
-
-    def __init__(self, graphs: Sequence[Graph], batch: int, steps: bool = False) -> None:
-        self.graphs, self.batch, self.steps = graphs, batch, steps
-        self.phases: tuple[str, ...] = (*PHASES, "step") if steps else PHASES
-        self.name = OPERATORS if steps else graphs[0].name
-        self.referees: dict[int, Referee] = {}
-        self.lock = Lock()
-
-    def examine(self, checker: Checker, index: int) -> list[Verdict]:
-        """The verdicts on one network."""
-        referee = self.referee(index)
-        return checker.check(referee) + ([checker.update(referee)] if self.steps else [])
-
-    def referee(self, index: int) -> Referee:
-        """What is expected of a network, computed once for all contenders."""
-        with self.lock:
-            if index not in self.referees:
-                referee = self.referees[index] = Referee(self.graphs[index], self.batch)
-                referee.prepare(self.steps)
-            return self.referees[index]
+def recall(path: Path) -> list[Verdict]:
+    """The verdicts that were kept."""
+    return [Verdict(**row) for row in json.loads(path.read_text())]
 
 
-class Training(Subject):
-    """A network that is trained on digits for some steps."""
-
-    def __init__(self, graph: Graph) -> None:
-        super().__init__([graph], curves.BATCH)
-        self.phases, self.name = ("curve",), f"{graph.name} training"
-        self.expected = curves.Curve(graph)
-
-    def examine(self, checker: Checker, index: int) -> list[Verdict]:
-        """The verdict on the curve."""
-        with self.lock:
-            self.expected.bound  # noqa: B018  computed once for all contenders
-        return [checker.curve(self.expected)]
+def keep(path: Path, verdicts: Sequence[Verdict]) -> None:
+    """Write whole or not at all: several checks may run at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}-{get_ident()}")
+    part.write_text(json.dumps([asdict(verdict) for verdict in verdicts]))
+    part.replace(path)
 
 
 def start(entrant: Entrant, device: str, precision: str, threads: int, logs: Path) -> Worker:
@@ -203,11 +191,9 @@ def start(entrant: Entrant, device: str, precision: str, threads: int, logs: Pat
     return worker
 
 
-def absent(contender: Contender, subject: Subject, why: Unavailable) -> list[Verdict]:
+def absent(contender: Contender, subject: Subject, graph: Graph, why: Unavailable) -> list[Verdict]:
     """A row for each thing that an unavailable framework was not asked."""
-    failure = Failure("unavailable", str(why))
-    rows = [failed(contender, subject, graph, failure) for graph in subject.graphs]
-    return [verdict for row in rows for verdict in row]
+    return failed(contender, subject, graph, Failure("unavailable", str(why)))
 
 
 def failed(contender: Contender, subject: Subject, graph: Graph, failure: Failure) -> list[Verdict]:

@@ -85,12 +85,6 @@ class Referee:
         self.weights = weights.weights(self.graph)
         self.x, self.y = weights.batch(self.graph, batch)
 
-    def prepare(self, steps: bool = False) -> None:
-        """Compute all that will be asked for."""
-        self.inference, self.training  # noqa: B018
-        if steps:
-            self.after_steps  # noqa: B018
-
     def run(self, dtype: Any) -> Array:
         return reference.run(self.graph, self.weights, self.x, dtype=dtype).logits
 

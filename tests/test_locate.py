@@ -12,8 +12,9 @@ import pytest
 from bench import gate, locate, models
 from bench.cases import Contender
 from bench.client import Worker
-from bench.graph import Tensor, build
+from bench.graph import Graph, Tensor, build
 from bench.parity import Checker, Referee, Verdict
+from bench.subjects import LARGEST, MOST, Subject, portions
 from tests.conftest import ADAPTERS, fake, fakes
 from tests.test_parity import network, silent
 
@@ -123,11 +124,11 @@ def test_contenders_are_checked_at_the_same_time_and_reported_in_order(
     both, lock = Barrier(2, timeout=60), Lock()
     met: list[Contender] = []
 
-    def verdicts(self: gate.Gate, contender: Contender, subject: gate.Subject) -> list[Verdict]:
+    def verdicts(self: gate.Gate, contender: Contender, subject: Subject) -> list[list[Verdict]]:
         both.wait()  # passes only if the two run at once
         with lock:
             met.append(contender)
-        return []
+        return [[]]
 
     monkeypatch.setattr(gate.Gate, "verdicts", verdicts)
     contenders = [Contender("toy", "plain"), Contender("toy", "other")]
@@ -139,13 +140,18 @@ def test_contenders_are_checked_at_the_same_time_and_reported_in_order(
 
 
 def test_the_referee_is_asked_once_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[int] = []
-    prepare = Referee.prepare
-    monkeypatch.setattr(Referee, "prepare", lambda *a: (made.append(1), prepare(*a))[1])
+    made: list[str] = []
+    prepared = Subject.prepared
+
+    def counted(self: Subject, graph: Graph) -> Referee:
+        made.append(graph.name)
+        return prepared(self, graph)
+
+    monkeypatch.setattr(Subject, "prepared", counted)
     contenders = [Contender("toy", "plain"), Contender("toy", "other")]
     judge = gate.Gate(fakes(*contenders), "cpu", 1, tmp_path, jobs=2)
     assert all(v.ok for v in judge.check(contenders, [network("none")], silent))
-    assert made == [1]
+    assert made == ["none"]
 
 
 def test_an_interrupt_ends_the_workers(tmp_path: Path) -> None:
@@ -158,3 +164,10 @@ def test_an_interrupt_ends_the_workers(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         judge.check([Contender("toy", "plain"), hanging], [network("none")], interrupt)
     assert judge.live == set()
+
+
+def test_networks_are_taken_in_portions_that_fit_in_memory() -> None:
+    small, large = models.load("lenet5"), models.load("vgg16")
+    parts = list(portions([small] * (MOST + 1) + [large, small]))
+    assert [len(part) for part in parts] == [MOST, 1, 1, 1]
+    assert large.params > LARGEST

@@ -15,6 +15,7 @@ from bench.client import Worker
 from bench.errors import Unavailable
 from bench.graph import Graph, Tensor, build
 from bench.parity import Checker, Referee, Verdict, compare, expected
+from bench.subjects import Subject, Training
 from tests.conftest import ADAPTERS, fake, fakes
 
 TOY = Contender("toy", "plain")
@@ -99,21 +100,30 @@ def test_passing_is_remembered_and_failing_is_not(tmp_path: Path) -> None:
     assert broken.check([TOY], [graph], silent)[0].status == "died"
 
 
+def test_what_a_framework_cannot_do_is_remembered_too(tmp_path: Path) -> None:
+    refusing = judge(tmp_path, "refuses")
+    who = [Contender("refuses", "plain")]
+    first = refusing.check(who, [network("none")], silent)
+    assert {v.status for v in first} == {"unsupported"}
+    broken = judge(tmp_path, entrants={who[0]: fake("refuses")})
+    broken.entrants[who[0]].python = Path("/no/python")
+    assert broken.check(who, [network("none")], silent) == first
+
+
 def test_what_passing_depends_on_is_in_its_key(tmp_path: Path) -> None:
-    graph = network("none")
-    subject = gate.Subject([graph], 2)
-    other = gate.Subject([replace(graph, momentum=0.5)], 2)
-    one = judge(tmp_path)
+    graph, one = network("none"), judge(tmp_path)
+    subject, steps = Subject([graph]), Training([graph])
     keys = {
-        one.key(fake("toy"), subject),
-        one.key(fake("toy"), other),
-        one.key(fake("toy", lock="1"), subject),
-        one.key(fake("crash"), subject),
-        one.key(fake("toy", mode="other"), subject),
-        replace(one, threads=2).key(fake("toy"), subject),
-        replace(one, device="cuda").key(fake("toy"), subject),
+        one.path(fake("toy"), subject, graph),
+        one.path(fake("toy"), subject, replace(graph, momentum=0.5)),
+        one.path(fake("toy"), steps, graph),
+        one.path(fake("toy", lock="1"), subject, graph),
+        one.path(fake("crash"), subject, graph),
+        one.path(fake("toy", mode="other"), subject, graph),
+        replace(one, threads=2).path(fake("toy"), subject, graph),
+        replace(one, device="cuda").path(fake("toy"), subject, graph),
     }
-    assert len(keys) == 7
+    assert len(keys) == 8
 
 
 def test_a_dead_worker_does_not_take_the_next_network_with_it(tmp_path: Path) -> None:

@@ -1,0 +1,106 @@
+"""What a framework is taken through the gate with: networks, operators, training runs.
+
+A subject is some networks that one worker checks one after the other, so that a framework is
+imported once for all of them, and what the referee expects of each, computed once for all
+frameworks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from threading import Lock
+
+from bench import conformance
+from bench.curves import BATCH as CURVE_BATCH
+from bench.curves import Curve
+from bench.graph import Graph
+from bench.parity import BATCH, PHASES, Checker, Referee, Verdict
+
+OPERATORS = "operators"  # as a network's name: the conformance cases
+MOST, LARGEST = 8, 60_000_000  # networks in a subject, and their parameters: all are kept in memory
+
+
+class Subject:
+    """Networks in evaluation and in training mode."""
+
+    phases: tuple[str, ...] = PHASES
+    together = ""  # the name under which all are reported as one
+
+    def __init__(self, graphs: Sequence[Graph], batch: int = BATCH) -> None:
+        self.graphs, self.batch = graphs, batch
+        self.referees: dict[int, Referee] = {}
+        self.lock = Lock()
+
+    def examine(self, checker: Checker, index: int) -> list[Verdict]:
+        """The verdicts on one network."""
+        return checker.check(self.referee(index))
+
+    def referee(self, index: int) -> Referee:
+        """What is expected of a network, computed when it is first asked for."""
+        with self.lock:
+            if index not in self.referees:
+                self.referees[index] = self.prepared(self.graphs[index])
+            return self.referees[index]
+
+    def prepared(self, graph: Graph) -> Referee:
+        """A referee that has computed its results, for nobody can ask it twice at once."""
+        referee = Referee(graph, self.batch)
+        referee.inference, referee.training  # noqa: B018
+        return referee
+
+    def reports(self, rows: Sequence[list[Verdict]]) -> Iterator[tuple[str, list[Verdict]]]:
+        """The verdicts on each network under its name."""
+        if self.together:
+            yield self.together, [verdict for row in rows for verdict in row]
+        else:
+            yield from zip((graph.name for graph in self.graphs), rows, strict=True)
+
+
+class Operators(Subject):
+    """The conformance cases, also in whole training steps."""
+
+    phases = (*PHASES, "step")
+    together = OPERATORS
+
+    def __init__(self) -> None:
+        super().__init__(conformance.cases(), conformance.BATCH)
+
+    def examine(self, checker: Checker, index: int) -> list[Verdict]:
+        """The verdicts on one case."""
+        referee = self.referee(index)
+        return [*checker.check(referee), checker.update(referee)]
+
+    def prepared(self, graph: Graph) -> Referee:
+        """A referee that has also taken the steps."""
+        referee = super().prepared(graph)
+        referee.after_steps  # noqa: B018
+        return referee
+
+
+class Training(Subject):
+    """Networks that are trained on digits for some steps."""
+
+    phases = ("curve",)
+
+    def __init__(self, graphs: Sequence[Graph]) -> None:
+        super().__init__(graphs, CURVE_BATCH)
+        self.curves = [Curve(graph) for graph in graphs]
+
+    def examine(self, checker: Checker, index: int) -> list[Verdict]:
+        """The verdict on one curve."""
+        expected = self.curves[index]
+        with self.lock:
+            expected.bound  # noqa: B018  computed once
+        return [checker.curve(expected)]
+
+
+def portions(graphs: Sequence[Graph]) -> Iterator[list[Graph]]:
+    """The networks in order, as many at a time as a subject holds; a large one is alone."""
+    part: list[Graph] = []
+    for graph in graphs:
+        if part and (len(part) == MOST or sum(g.params for g in [*part, graph]) > LARGEST):
+            yield part
+            part = []
+        part.append(graph)
+    if part:
+        yield part
