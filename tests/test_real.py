@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,14 +22,16 @@ from bench.cases import Contender
 from bench.client import Worker
 from bench.entrants import Entrant, Entrants
 from bench.errors import Unavailable
+from bench.ops import OPS
 from bench.parity import Checker, Referee, Verdict
+from bench.subjects import Operators, Subject, Training
 from tests.conftest import ADAPTERS, REPOSITORY
 from tests.test_parity import network, silent
 
 pytestmark = pytest.mark.frameworks
 KNOWN = frameworks.discover()
 PAIRS = [Contender(f.name, mode) for f in KNOWN.values() for mode in f.modes]
-SLICE = ("lenet5", "googlenet", "resnet50")  # every operator of the networks is in one of these
+SLICE = ("lenet5", "googlenet_aux", "resnet50", "mobilenet_v3_small", "shufflenet_v2_x0_5")
 SMALL = "lenet5"  # for the modes that are not a framework's default
 RESHAPING = ("padding", "pooling_padding")
 MISTAKES = (*RESHAPING, "epsilon", "lrn_alpha", "lrn_constant", "relu")
@@ -58,10 +61,20 @@ def bad(verdicts: list[Verdict]) -> list[str]:
     ]
 
 
+@cache
+def subject(kind: type[Subject], *names: str) -> Subject:
+    """One for all tests, so that the referee computes once."""
+    return kind([models.load(name).for_checks() for name in names]) if names else kind()  # type: ignore[call-arg]
+
+
+def examined(found: Entrants, contender: Contender, what: Subject, logs: Path) -> list[Verdict]:
+    available(found, contender)
+    return gate.Gate(found, "cpu", 2, logs).examine([contender], what, silent)
+
+
 @pytest.mark.parametrize("contender", PAIRS, ids=str)
 def test_operators_conform(contender: Contender, entrants: Entrants, tmp_path: Path) -> None:
-    available(entrants, contender)
-    verdicts = gate.Gate(entrants, "cpu", 2, tmp_path).conform([contender], silent)
+    verdicts = examined(entrants, contender, subject(Operators), tmp_path)
     assert bad(verdicts) == []
     assert any(v.ok and (v.phase == "step" or not is_default(contender)) for v in verdicts)
 
@@ -74,12 +87,20 @@ def test_operators_conform(contender: Contender, entrants: Entrants, tmp_path: P
 def test_networks_agree(
     contender: Contender, name: str, entrants: Entrants, tmp_path: Path
 ) -> None:
-    available(entrants, contender)
-    verdicts = gate.Gate(entrants, "cpu", 2, tmp_path).check(
-        [contender], [models.load(name)], silent
-    )
+    verdicts = examined(entrants, contender, subject(Subject, name), tmp_path)
     assert bad(verdicts) == []
     assert {v.parameters for v in verdicts if v.ok} == {models.load(name).params}
+
+
+@pytest.mark.parametrize("contender", PAIRS, ids=str)
+def test_training_is_the_same(contender: Contender, entrants: Entrants, tmp_path: Path) -> None:
+    verdicts = examined(entrants, contender, subject(Training, SMALL), tmp_path)
+    assert bad(verdicts) == []
+
+
+def test_every_operator_is_in_the_slice() -> None:
+    kinds = {node.op.kind for name in SLICE for node in models.load(name).nodes}
+    assert kinds | {"stochasticdepth"} == set(OPS)  # EfficientNet alone has it: it is a case
 
 
 @pytest.fixture(scope="module", params=[c for c in PAIRS if is_default(c)], ids=str)

@@ -6,14 +6,27 @@ convolutional networks; on the CPU it trains faster than NCHW.
 
 import torch
 import torch.nn.functional as F
+from convmark import (
+    ACTIVATIONS,
+    Unsupported,
+    consumers,
+    define,
+    identifier,
+    keys,
+    program,
+    total_loss,
+)
 from convmark import Adapter as Base
-from convmark import Unsupported, consumers, define, identifier, keys, program
 from torch import nn
 
 NAME = "torch"
 MODES = ("eager", "compile")
 DTYPES = {"fp32": None, "tf32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 IN_PLACE = ("conv", "batchnorm", "add", "dense")  # their backward does not need their own output
+ACTIVATION = {
+    "relu": "F.relu", "relu6": "F.relu6", "sigmoid": "torch.sigmoid", "swish": "F.silu",
+    "hardsigmoid": "F.hardsigmoid", "hardswish": "F.hardswish",
+}  # fmt: skip
 FIELDS = {"scale": "weight", "shift": "bias", "mean": "running_mean", "variance": "running_var"}
 
 
@@ -33,13 +46,31 @@ LAYERS = {
         a["kernel"], a["stride"], a["pad"], count_include_pad=False
     ),
     "dropout": lambda node, a: nn.Dropout(a["rate"]),
+    "stochasticdepth": lambda node, a: StochasticDepth(a["rate"]),
+    "channelshuffle": lambda node, a: nn.ChannelShuffle(a["groups"]),
 }
 FUNCTIONS = {
     "globalavgpool": lambda node, x: "%s.mean((2, 3))" % x[0],
     "flatten": lambda node, x: "%s.flatten(1)" % x[0],
+    "slice": lambda node, x: "%s[:, %d:%d]" % (x[0], node["attrs"]["start"], node["attrs"]["stop"]),
+    "multiply": lambda node, x: "%s * %s[:, :, None, None]" % tuple(x),
     "add": lambda node, x: " + ".join(x),
     "concat": lambda node, x: "torch.cat([%s], 1)" % ", ".join(x),
 }
+
+
+class StochasticDepth(nn.Module):
+    """Drops whole images of a batch, as torchvision.ops.StochasticDepth does in mode "row"."""
+
+    def __init__(self, rate):
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x):
+        if not self.training or self.rate == 0:
+            return x
+        keep = 1 - self.rate
+        return x * x.new_empty(len(x), 1, 1, 1).bernoulli_(keep).div_(keep)
 
 
 class Network(nn.Module):
@@ -51,27 +82,33 @@ class Network(nn.Module):
             if node["op"] in LAYERS:
                 layer = LAYERS[node["op"]](node, node["attrs"])
                 self.add_module(identifier(node["name"]), layer)
-        self.text = program(graph, expressions(graph), "def forward(self, x):")
-        self.run = define(self.text, "forward", {"torch": torch, "F": F})
+        texts = [
+            program(graph, expressions(graph), "def forward(self, x):", training=training)
+            for training in (False, True)
+        ]
+        self.text = "\n".join(dict.fromkeys(texts))  # one, unless there are auxiliary classifiers
+        scope = {"torch": torch, "F": F}
+        self.evaluate, self.train_on = (define(text, "forward", scope) for text in texts)
 
     def forward(self, x):
-        return self.run(self, x)
+        return self.train_on(self, x) if self.training else self.evaluate(self, x)
 
 
 def expressions(graph):
-    """One line of Python for each operator; a ReLU works in place where nobody else looks."""
+    """One line of Python for each operator; activations work in place where nobody else looks."""
     ops = {node["name"]: node["op"] for node in graph["nodes"]}
     uses = consumers(graph)
 
-    def relu(node, x):
-        source = node["inputs"][0]
-        alone = uses[source] == 1 and ops.get(source) in IN_PLACE
-        return "F.relu(%s%s)" % (x[0], ", inplace=True" if alone else "")
+    def activation(node, x):
+        source, kind = node["inputs"][0], node["op"]
+        alone = uses[source] == 1 and ops.get(source) in IN_PLACE and kind != "sigmoid"
+        return "%s(%s%s)" % (ACTIVATION[kind], x[0], ", inplace=True" if alone else "")
 
     def layer(node, x):
         return "self.%s(%s)" % (identifier(node["name"]), x[0])
 
-    return dict(FUNCTIONS, relu=relu, **dict.fromkeys(LAYERS, layer))
+    layers, activations = dict.fromkeys(LAYERS, layer), dict.fromkeys(ACTIVATIONS, activation)
+    return {**FUNCTIONS, **layers, **activations}
 
 
 class Adapter(Base):
@@ -99,6 +136,9 @@ class Adapter(Base):
         for key, array in weights.items():
             self.tensor(key).data.copy_(torch.from_numpy(array))
         self.native.to(self.device, memory_format=torch.channels_last)
+        self.sgd = torch.optim.SGD(
+            self.native.parameters(), self.training["learning_rate"], self.training["momentum"]
+        )
         self.network = self.native
         if self.mode == "compile":  # fullgraph: an error, never a silent return to eager
             torch._dynamo.reset()
@@ -128,10 +168,7 @@ class Adapter(Base):
         y = torch.from_numpy(y).to(self.device)
         if phase == "forward":
             return lambda: self.loss(x, y)
-        sgd = torch.optim.SGD(
-            self.native.parameters(), self.training["learning_rate"], self.training["momentum"]
-        )
-        return lambda: self.train(x, y, sgd, phase == "step")
+        return lambda: self.train(x, y, phase == "step")
 
     def infer(self, x):
         with torch.inference_mode(), self.precision():
@@ -139,14 +176,15 @@ class Adapter(Base):
 
     def loss(self, x, y):
         with self.precision():
-            return F.cross_entropy(self.network(x), y)
+            found = self.network(x)
+            return total_loss(self.graph, found, lambda logits: F.cross_entropy(logits, y))
 
-    def train(self, x, y, sgd, update):
-        sgd.zero_grad()
+    def train(self, x, y, update):
+        self.sgd.zero_grad()
         loss = self.loss(x, y)
         loss.backward()
         if update:
-            sgd.step()
+            self.sgd.step()
         return loss
 
     def precision(self):
