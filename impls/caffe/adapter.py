@@ -5,6 +5,7 @@ Activations are in place where no backward pass misses them, as in the networks 
 A check that Caffe fails ends the process: a network that diverges to NaN dies in max pooling.
 """
 
+import collections
 import ctypes
 import tempfile
 
@@ -12,19 +13,24 @@ import caffe
 import numpy
 from caffe import layers, params
 from convmark import Adapter as Base
-from convmark import Unsupported, consumers, operator
+from convmark import Unsupported, nodes_of, operator, outputs_of
 
 NAME = "caffe"
 MODES = ("layers",)
 MAX, AVE = params.Pooling.MAX, params.Pooling.AVE
+SUM, PROD = params.Eltwise.SUM, params.Eltwise.PROD
 FLOOR = params.Pooling.FLOOR  # Caffe rounds the sizes of pooling up unless told otherwise
 
-# What an in-place layer may write over. Others' results are read in their own backward pass (LRN)
-# or share memory with their input (flatten). A ReLU in place reads its result too: dropout and ReLU
-# leave its zeros and signs as they are, batch normalisation does not.
-FRESH = {"conv", "dense", "batchnorm", "maxpool", "add", "concat"}
+# What an in-place layer may write over. Others' results are read in their own backward pass (LRN,
+# sigmoid, swish) or share memory with their input (flatten). A ReLU in place reads its result too:
+# dropout and ReLU leave its zeros and signs as they are, others do not. Clip, whose backward pass
+# reads its input, is never in place.
+FRESH = {"conv", "dense", "batchnorm", "relu6", "hardsigmoid", "hardswish", "maxpool"}
+FRESH |= {"multiply", "add", "concat"}
 ALIKE = FRESH | {"relu", "dropout"}
-OVERWRITABLE = {"relu": ALIKE, "dropout": ALIKE, "batchnorm": FRESH}
+OVERWRITABLE = {
+    "relu": ALIKE, "dropout": ALIKE, "batchnorm": FRESH, "sigmoid": FRESH, "swish": FRESH
+}  # fmt: skip
 STATE = ("mean", "variance", "divisor")  # what BatchNorm keeps: mean and variance times the divisor
 
 
@@ -46,13 +52,21 @@ def batchnorm(node, x, in_place):
     return layers.Scale(normal, bias_term=True, in_place=True)
 
 
+def hardsigmoid(node, x, in_place):
+    return layers.Clip(layers.Power(*x, scale=1 / 6, shift=0.5), min=0, max=1)
+
+
+def hardswish(node, x, in_place):
+    return layers.Eltwise(*x, hardsigmoid(node, x, in_place), operation=PROD)
+
+
 def avgpool(node, x, in_place):
     """Caffe's mean counts padding: where there is some, a constant puts it right."""
     average = layers.Pooling(*x, **window(node["attrs"], pool=AVE, round_mode=FLOOR))
     if not any(node["attrs"]["pad"]):
         return average
     factors = layers.Input(name=node["name"] + "/recount", shape={"dim": [1] + node["output"]})
-    return layers.Eltwise(average, factors, operation=params.Eltwise.PROD)
+    return layers.Eltwise(average, factors, operation=PROD)
 
 
 def recount(node):
@@ -65,6 +79,43 @@ def recount(node):
     return numpy.outer(*factors)
 
 
+def stochasticdepth(node, x, in_place):
+    """The images times a dropout of ones, one for each image."""
+    if not node["attrs"]["rate"]:
+        return x[0]
+    ones = layers.Input(name=node["name"] + "/ones", shape={"dim": [1]})
+    kept = layers.Dropout(ones, dropout_ratio=node["attrs"]["rate"])
+    return layers.Scale(*x, kept, axis=0)
+
+
+def channelshuffle(node, x, in_place):
+    """There is no transposing layer. Groups stacked along H leave the rows of channel i of each
+    group side by side in memory, which is the order wanted."""
+    groups, (c, h, w) = node["attrs"]["groups"], node["output"]
+    if groups == 1:
+        return x[0]
+    stacked = layers.Concat(*layers.Slice(*x, ntop=groups, axis=1), axis=2)
+    return layers.Reshape(stacked, shape={"dim": [0, c, h, w]})
+
+
+def cut(x, nodes):
+    """Results of all nodes that slice x, by one layer which cuts it at all their ends."""
+    ends = {0, nodes[0]["input_shapes"][0][0]}
+    ends = sorted(ends.union(*[node["attrs"].values() for node in nodes]))
+    pieces = layers.Slice(x, ntop=len(ends) - 1, axis=1, slice_point=ends[1:-1])
+    pieces, tops = dict(zip(ends, pieces if len(ends) > 2 else [x])), {}
+    unread = set(ends[:-1])
+    for node in nodes:
+        own = [end for end in pieces if node["attrs"]["start"] <= end < node["attrs"]["stop"]]
+        unread.difference_update(own)
+        parts = [pieces[end] for end in own]
+        tops[node["name"]] = parts[0] if len(parts) == 1 else layers.Concat(*parts)
+    if unread:  # else they would be outputs of the net
+        rest = [pieces[end] for end in sorted(unread)]
+        tops[nodes[0]["name"] + "/rest"] = layers.Silence(*rest, ntop=0)
+    return tops
+
+
 LAYERS = {
     "conv": layer(
         "Convolution",
@@ -73,32 +124,78 @@ LAYERS = {
     "dense": layer("InnerProduct", lambda a: {"num_output": a["out"], "bias_term": a["bias"]}),
     "batchnorm": batchnorm,
     "relu": layer("ReLU"),
+    "relu6": lambda node, x, in_place: layers.Clip(*x, min=0, max=6),
+    "sigmoid": layer("Sigmoid"),
+    "hardsigmoid": hardsigmoid,
+    "swish": layer("Swish"),
+    "hardswish": hardswish,
     "lrn": layer("LRN", lambda a: {"local_size" if k == "size" else k: a[k] for k in a}),
     "maxpool": layer("Pooling", lambda a: window(a, pool=MAX, round_mode=FLOOR)),
     "avgpool": avgpool,
     "globalavgpool": lambda node, x, in_place: layers.Flatten(
         layers.Pooling(*x, pool=AVE, global_pooling=True)
     ),
-    "flatten": layer("Flatten"),
+    # Not Flatten: its backward pass moves the gradient of its input elsewhere, where a Reshape
+    # before it, as in channelshuffle, does not look.
+    "flatten": layer("Reshape", lambda a: {"shape": {"dim": [0, -1]}}),
     "dropout": layer("Dropout", lambda a: {"dropout_ratio": a["rate"]}),
-    "add": layer("Eltwise", lambda a: {"operation": params.Eltwise.SUM}),
+    "stochasticdepth": stochasticdepth,
+    "channelshuffle": channelshuffle,
+    "multiply": lambda node, x, in_place: layers.Scale(*x, axis=0),  # the gate has axes N and C
+    "add": layer("Eltwise", lambda a: {"operation": SUM}),
     "concat": layer("Concat"),
 }
 
 
+def losses(graph):
+    """The logits of each loss and its weight, by the name of its blob."""
+    heads = {head + "/loss": (head, weight) for head, weight in graph["auxiliary"]}
+    return dict(heads, loss=(graph["nodes"][-1]["name"], 1.0))
+
+
 def describe(graph, training):
     """The network as Caffe's own NetParameter; with the loss, for training."""
-    ops, uses = {node["name"]: node["op"] for node in graph["nodes"]}, consumers(graph)
     spec = caffe.NetSpec()
     spec["input"] = layers.Input(shape={"dim": [1] + graph["input"]})
-    for node in graph["nodes"]:
-        op, source = node["op"], node["inputs"][0]
-        in_place = uses[source] == 1 and ops.get(source) in OVERWRITABLE.get(op, ())
-        spec[node["name"]] = operator(LAYERS, op)(node, [spec[i] for i in node["inputs"]], in_place)
+    tops = network(spec, graph, training)
     if training:
         spec["label"] = layers.Input(shape={"dim": [1]})
-        spec["loss"] = layers.SoftmaxWithLoss(spec[node["name"]], spec["label"])
+        for name, (logits, weight) in losses(graph).items():
+            options = {"loss_weight": weight}
+            spec[name] = layers.SoftmaxWithLoss(tops[logits], spec["label"], **options)
     return spec.to_proto()
+
+
+def network(spec, graph, training):
+    """Add the nodes' layers to a description; their results."""
+    tops, nodes = {"input": spec["input"]}, nodes_of(graph, training)
+    overwriting = in_place(graph, training)
+    for node in nodes:
+        name, op, inputs = node["name"], node["op"], [tops[i] for i in node["inputs"]]
+        if name in tops:
+            continue
+        if op == "slice":
+            same = [n for n in nodes if n["op"] == op and n["inputs"] == node["inputs"]]
+            found = cut(inputs[0], same)
+        elif op == "stochasticdepth" and not training:
+            found = {name: inputs[0]}
+        else:
+            found = {name: operator(LAYERS, op)(node, inputs, name in overwriting)}
+        tops.update(found)
+        for name, top in found.items():
+            if top not in inputs:  # else it has its name
+                spec[name] = top
+    return tops
+
+
+def in_place(graph, training):
+    """Names of the nodes that write over their input."""
+    nodes = nodes_of(graph, training)
+    ops = {node["name"]: node["op"] for node in nodes}
+    uses = collections.Counter(i for node in nodes for i in node["inputs"])
+    uses.update(outputs_of(graph, training))
+    single = [(node, node["inputs"][0]) for node in nodes if uses[node["inputs"][0]] == 1]
+    return {n["name"] for n, source in single if ops.get(source) in OVERWRITABLE.get(n["op"], ())}
 
 
 def load(kind, description, *arguments):
@@ -125,8 +222,19 @@ class Adapter(Base):
     def build(self, graph, weights):
         self.graph, self.net, self.solver = graph, None, None  # frees the previous ones first
         self.net = load(caffe.Net, describe(graph, training=False), caffe.TEST)
-        for key, blob in self.blobs(self.net).items():
+        for key, blob in self.blobs(self.holder()).items():
             blob.data[...] = 1 if key.endswith("/divisor") else weights[key]
+
+    def holder(self):
+        """A net with all parameters; that of inference has none of auxiliary classifiers."""
+        return self.trainer().net if self.graph["auxiliary"] else self.net
+
+    def trainer(self):
+        """The solver; its net keeps its own activations, and shares the parameters."""
+        if self.solver is None:
+            self.solver = load(caffe.SGDSolver, self.settings())
+            self.solver.net.share_with(self.net)
+        return self.solver
 
     def blobs(self, net):
         """All that a net holds, under the graph's names."""
@@ -143,7 +251,7 @@ class Adapter(Base):
         return {k: getattr(b, part).copy() for k, b in blobs if k.rpartition("/")[2] not in STATE}
 
     def parameters(self):
-        return self.trained(self.net, "data")
+        return self.trained(self.holder(), "data")
 
     def logits(self, x):
         self.step("inference", x, None)()
@@ -151,17 +259,15 @@ class Adapter(Base):
 
     def gradients(self, x, y):
         self.step("train", x, y)()
-        loss = self.solver.net.blobs["loss"].data
-        return float(loss), self.trained(self.solver.net, "diff")
+        net, weights = self.solver.net, losses(self.graph)
+        loss = sum(weight * float(net.blobs[name].data) for name, (_, weight) in weights.items())
+        return loss, self.trained(net, "diff")
 
     def step(self, phase, x, y):
         if phase == "inference":
             self.feed(self.net, x, y)
             return self.net.forward
-        if self.solver is None:  # its net keeps its own activations, and shares the parameters
-            self.solver = load(caffe.SGDSolver, self.settings())
-            self.solver.net.share_with(self.net)
-        solver, net = self.solver, self.solver.net
+        solver, net = self.trainer(), self.trainer().net
         self.feed(net, x, y)
 
         def train():
@@ -182,8 +288,11 @@ class Adapter(Base):
     def feed(self, net, x, y):
         """Put a batch into a net, where it stays, for all phases that run this net."""
         values = {"input": x, "label": y}
-        averages = [node for node in self.graph["nodes"] if node["op"] == "avgpool"]
-        values.update((node["name"] + "/recount", recount(node)) for node in averages)
+        for node in self.graph["nodes"]:
+            if node["op"] == "avgpool":
+                values[node["name"] + "/recount"] = recount(node)
+            elif node["op"] == "stochasticdepth":
+                values[node["name"] + "/ones"] = 1
         for name, tops in net.top_names.items():
             if name in values:
                 blob = net.blobs[tops[0]]

@@ -16,7 +16,7 @@ import numpy
 import theano
 import theano.tensor as tt
 from convmark import Adapter as Contract
-from convmark import Unsupported, keys, walk
+from convmark import Unsupported, keys, total_loss, walk
 from theano.sandbox.rng_mrg import MRG_RandomStreams
 from theano.tensor.nnet import bn
 from theano.tensor.signal.pool import pool_2d
@@ -66,6 +66,21 @@ class Layers(object):
     def relu(self, node, x):
         return tt.nnet.relu(x[0])
 
+    def relu6(self, node, x):
+        return tt.clip(x[0], 0, 6)
+
+    def sigmoid(self, node, x):
+        return tt.nnet.sigmoid(x[0])
+
+    def hardsigmoid(self, node, x):
+        return tt.clip(x[0] + 3, 0, 6) / 6  # tt.nnet.hard_sigmoid has a slope of 0.2
+
+    def swish(self, node, x):
+        return x[0] * tt.nnet.sigmoid(x[0])
+
+    def hardswish(self, node, x):
+        return x[0] * self.hardsigmoid(node, x)
+
     def lrn(self, node, x):
         a, half = node["attrs"], node["attrs"]["size"] // 2
         c, h, w = node["output"]
@@ -98,6 +113,24 @@ class Layers(object):
         if not self.training or keep == 1:
             return x[0]
         return x[0] * self.random.binomial(x[0].shape, p=keep, dtype="float32") / keep
+
+    def stochasticdepth(self, node, x):
+        keep = 1 - node["attrs"]["rate"]
+        if not self.training or keep == 1:
+            return x[0]
+        kept = self.random.binomial(x[0].shape[:1], p=keep, dtype="float32") / keep
+        return x[0] * kept.dimshuffle(0, "x", "x", "x")
+
+    def channelshuffle(self, node, x):
+        (c, h, w), groups = node["output"], node["attrs"]["groups"]
+        parts = x[0].reshape((-1, groups, c // groups, h, w))
+        return parts.dimshuffle(0, 2, 1, 3, 4).reshape((-1, c, h, w))
+
+    def slice(self, node, x):
+        return x[0][:, node["attrs"]["start"] : node["attrs"]["stop"]]
+
+    def multiply(self, node, x):
+        return x[0] * x[1].dimshuffle(0, 1, "x", "x")
 
     def add(self, node, x):
         return tt.add(*x)
@@ -148,8 +181,8 @@ class Adapter(Contract):
         self.shared = {k: theano.shared(native(k, v), k) for k, v in weights.items()}
         x, y = tt.tensor4("x"), tt.lvector("y")
         layers = Layers(graph, self.shared, True)
-        logits = walk(graph, layers, x)
-        loss = tt.nnet.categorical_crossentropy(tt.nnet.softmax(logits), y).mean()
+        outputs = walk(graph, layers, x, training=True)
+        loss = total_loss(graph, outputs, lambda logits: cross_entropy(logits, y))
         weights = [self.shared[k] for k in self.keys]
         gradients = theano.grad(loss, weights)
         self.phases = {
@@ -192,6 +225,10 @@ class Adapter(Contract):
 def native(key, array):
     """A dense weight is (in, out) in Theano, (out, in) in the graph; the rest is the same."""
     return numpy.ascontiguousarray(array.T) if array.ndim == 2 else array
+
+
+def cross_entropy(logits, y):
+    return tt.nnet.categorical_crossentropy(tt.nnet.softmax(logits), y).mean()
 
 
 def sgd(weights, gradients, learning_rate, momentum, **rest):
