@@ -58,7 +58,7 @@ def zoo(x: Tensor) -> Tensor:
     x = inverted(x, 32, 2)
     head(x, 0.3)
     for number in range(4):
-        x = mixed(x, name=f"1_{number}")
+        x = mixed(x, name=f"a|{number}")
     x = shuffled(x)
     head(x, 0.25)
     x = tangled(x)

@@ -101,7 +101,7 @@ def panels(root: ElementTree.Element) -> list[str]:
         ("vgg16", []),
         ("googlenet", ["inception_3a"]),
         ("resnet50", ["bottleneck_2a", "bottleneck_2b"]),
-        (ZOO, ["inverted_<b>&amp;", "inverted4", "head1", "mixed_1_0", "shuffled1", "tangled1",
+        (ZOO, ["inverted_<b>&amp;", "inverted4", "head1", "mixed_a|0", "shuffled1", "tangled1",
                "squeeze_excite1"]),
         (DEEP, ["residual1", "residual2"]),
     ],
@@ -138,6 +138,7 @@ def test_equal_blocks_in_a_row_are_one_box() -> None:
     for name in ("bottleneck_2b..2c ×2", "bottleneck_3b..3d ×3", "bottleneck_4b..4f ×5"):
         assert name in words
     deep = texts(drawn(DEEP))
+    assert "mixed_a|0..3 ×4" in texts(drawn(ZOO))
     assert "residual2..15 ×14" in deep and "residual17..30 ×14" in deep
     assert "also of this kind: residual17..30" in deep
 
