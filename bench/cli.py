@@ -22,8 +22,6 @@ from bench.errors import BenchError, NothingMeasured, Unavailable, unknown
 if TYPE_CHECKING:
     from bench.cases import Contender
     from bench.entrants import Entrant
-    from bench.envs import State
-    from bench.frameworks import Framework, Place
     from bench.graph import Graph
     from bench.parity import Verdict
 
@@ -119,10 +117,12 @@ def entrant_row(contender: Contender, entrant: Entrant | Unavailable) -> dict[st
 @json_option
 def list_(what: str, device: str, folder: Path, as_json: bool) -> None:
     """List frameworks, models or runs."""
+    from bench import listing
+
     listers: dict[str, Callable[[], list[dict[str, Any]]]] = {
-        "frameworks": lambda: [framework_row(f, device) for f in frameworks.select("all")],
-        "models": model_rows,
-        "runs": lambda: run_rows(folder),
+        "frameworks": lambda: [listing.framework(f, device) for f in frameworks.select("all")],
+        "models": listing.models,
+        "runs": lambda: listing.runs(folder),
     }
     if what not in listers:
         raise unknown("thing to list", what, listers)
@@ -132,129 +132,76 @@ def list_(what: str, device: str, folder: Path, as_json: bool) -> None:
     show_rows(what.capitalize(), list(rows[0]) if rows else [what], rows)
 
 
-def framework_row(framework: Framework, device: str) -> dict[str, Any]:
-    """Whether it can be had here; looks at folders, imports nothing."""
-    from bench import envs
-
-    known = frameworks.discover()
-    states = {p: envs.state(known[p.host], device, deep=False) for p in framework.places}
-    ready = any(state.status == "ready" for state in states.values())
-    return {
-        "name": framework.name,
-        "version": " and ".join(dict.fromkeys(place.version for place in framework.places)),
-        "modes": list(framework.modes),
-        "python": ", ".join(dict.fromkeys(known[p.host].python for p in framework.places)),
-        "available": ready,
-        "status": "ready" if ready else next(iter(states.values())).status,
-        "reason": "; ".join(reasons(framework, states)),
-    }
-
-
-def reasons(framework: Framework, states: dict[Place, State]) -> list[str]:
-    """Why modes cannot run now, those of one place together; the mode is named if others can."""
-    found = [f"{mode}: {text}" for mode, text in framework.absent.items()]
-    for place, state in states.items():
-        if state.status != "ready":
-            text = ": ".join(filter(None, [state.reason, state.mend]))
-            found.append(f"{', '.join(place.modes)}: {text}" if len(states) > 1 else text)
-    return found
-
-
-def model_rows() -> list[dict[str, Any]]:
-    from bench import models
-
-    graphs = models.select("all")
-    return [
-        {"name": g.name, "input": "x".join(map(str, g.input)), "params": g.params, "macs": g.macs}
-        for g in graphs
-    ]
-
-
-def run_rows(folder: Path) -> list[dict[str, Any]]:
-    from bench import store
-
-    def header(path: Path) -> dict[str, Any]:
-        try:
-            return store.Run.open(path).header()
-        except BenchError as error:
-            return {"command": f"unreadable: {error}"}
-
-    headers = {path: header(path) for path in store.find(folder)}
-    return [
-        {"run": str(path)} | {k: h.get(k, "") for k in ("created", "complete", "command")}
-        for path, h in headers.items()
-    ]
-
-
 # -- show -----------------------------------------------------------------------------------------
+
+SHOWN = ("table", "md", "csv", "json")
 
 
 @bench.command()
 @click.argument("model")
 @click.option("--framework", "name", help="Print this framework's native program instead.")
-@click.option("--mode", default="default")
+@click.option("--mode", default="default", help="Of the framework.")
+@click.option("--diagram", is_flag=True, help="Draw the structure as SVG instead.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE.svg", help="Of the diagram.")
+@click.option("--format", "kind", metavar="|".join(SHOWN), help="Of the table; default: table.")
 @json_option
-def show(model: str, name: str | None, mode: str, as_json: bool) -> None:
-    """The layer table of MODEL (a name, or file.py:function); or its program in a framework."""
-    from bench import layers, models
+def show(model: str, kind: str | None, as_json: bool, **wanted: Any) -> None:
+    """The layer table of MODEL (a name, or file.py:function), its diagram, or its program."""
+    from bench import console, layers, models
 
+    kind = show_kind(kind, as_json, **wanted)
     graph = models.load(model)
-    if name:
-        return click.echo(native_source(graph, name, mode))
-    found = layers.layers(graph)
-    if as_json:
-        return emit(found)
-    show_layers(graph, found)
+    if wanted["name"]:
+        return show_source(graph, wanted["name"], wanted["mode"], kind)
+    if wanted["diagram"]:
+        return show_diagram(graph, layers.paper(model), wanted["out"])
+    found = layers.layers(graph, layers.paper(model))
+    if kind == "json":
+        emit(found)
+    elif kind == "table":
+        console.layers(found)
+    else:
+        click.echo(layers.WRITERS[kind](found))
 
 
-def show_layers(graph: Graph, found: dict[str, Any]) -> None:
-    from bench import console
-    from bench.layers import times
-
-    if graph.doc:
-        console.out.print(graph.doc, markup=False)
-    columns = [
-        "layer",
-        "operator",
-        "kernel",
-        "output",
-        "parameters",
-        "=",
-        "MACs",
-        "activation bytes",
-    ]
-    rows = [
-        [r["name"], r["op"], r["kernel"], times(r["output"]), r["arithmetic"] or "0",
-         f"{r['params']:,}", f"{r['macs']:,}", f"{r['activation_bytes']:,}"]
-        for r in found["layers"]
-    ]  # fmt: skip
-    console.table(f"{graph.name}: input {times(graph.input)}", columns, rows, left=5)
-    console.out.print(
-        f"{found['params']:,} parameters, {found['macs']:,} multiply-accumulates and "
-        f"{found['activation_bytes']:,} activation bytes for one image in float32"
-    )
+def show_kind(
+    kind: str | None, as_json: bool, name: str | None, diagram: bool, out: Path | None, mode: str
+) -> str:
+    """The format that the options ask for; raises BenchError where they contradict each other."""
+    if kind is not None and kind not in SHOWN:
+        raise unknown("format", kind, SHOWN)
+    if as_json and kind not in (None, "json"):
+        raise BenchError(f"--json and --format {kind}: choose one")
+    chosen = "json" if as_json else kind or "table"
+    if diagram and name:
+        raise BenchError("--diagram draws the network, --framework prints a program: choose one")
+    if diagram and chosen != "table":
+        raise BenchError(f"--diagram is SVG: leave {'--json' if as_json else '--format'} away")
+    if name and chosen not in ("table", "json"):
+        raise BenchError(f"--framework prints a program: --format {kind} is for the layer table")
+    if out and not diagram:
+        raise BenchError("--out says where a diagram goes: add --diagram, or redirect the output")
+    return chosen
 
 
-def native_source(graph: Graph, name: str, mode: str) -> str:
-    """What a framework runs for a network, in its own words."""
-    import tempfile
+def show_source(graph: Graph, name: str, mode: str, kind: str) -> None:
+    from bench import console, source
 
-    from bench import console, envs, gate, parity, session
+    text = source.native(graph, name, mode, console.Watch())
+    if kind == "json":
+        emit({"name": graph.name, "framework": name, "mode": mode, "source": text})
+    else:
+        click.echo(text)
 
-    framework = frameworks.select(name)[0]
-    contender = cases.contenders([framework], mode)[0]
-    entrant = session.provision([contender], "cpu", console.Watch())[contender]
-    if isinstance(entrant, Unavailable):
-        raise entrant
-    referee = parity.Referee(graph, 1)
-    logs = envs.cache_dir() / "logs"
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        gate.start(entrant, "cpu", "fp32", 1, logs) as worker,
-    ):
-        paths = parity.save(Path(folder), graph, referee.weights, referee.x, referee.y)
-        worker.call("build", parity.LIMIT, graph=paths["graph"], weights=paths["weights"])
-        return str(worker.call("source", parity.LIMIT)["source"])
+
+def show_diagram(graph: Graph, paper: str, out: Path | None) -> None:
+    from bench import diagram
+
+    text = diagram.draw(graph, paper)
+    try:
+        out.write_text(text, encoding="utf-8") if out else click.echo(text)
+    except OSError as error:
+        raise BenchError(f"--out {out}: {error.strerror}") from error
 
 
 # -- check ----------------------------------------------------------------------------------------

@@ -14,7 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from bench.layers import COLUMNS, WORDS, cells, grouped, times, totals
+
 WIDTH = 150  # of tables that go to a file or a pipe
+WIDE = 170  # what the layer table of a network of the papers needs
 out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 err = Console(stderr=True, highlight=False)
 
@@ -86,14 +89,40 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], left: int = 2) -> None:
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    left: int = 2,
+    on: Console = out,
+) -> None:
     """A table on standard output; the first `left` columns are text."""
     grid = Table(title=title or None, title_justify="left", header_style="bold", box=SIMPLE_HEAD)
     for index, column in enumerate(columns):
         grid.add_column(column, justify="left" if index < left else "right", overflow="fold")
     for row in rows:
         grid.add_row(*(str(cell).replace("[", r"\[") for cell in row))
-    out.print(grid)
+    on.print(grid)
+
+
+def layers(found: Mapping[str, Any]) -> None:
+    """The layer table of a network, see `bench.layers`: paper and definition, rows, totals."""
+    for text in filter(None, [found["paper"], found["definition"]]):
+        out.print(text, markup=False)
+    title = f"{found['name']}: input {times(found['input'])}"
+    rows = [[grouped(cell) for cell in cells(row)] for row in found["layers"]]
+    if out.is_terminal and out.width < WIDE:
+        table(title, ["layer", "output", "parameters", *COLUMNS[-2:]], map(stacked, rows), left=3)
+    else:
+        table(title, COLUMNS, rows, left=WORDS, on=Console(highlight=False, width=2 * WIDTH))
+    out.print(totals(found), markup=False)
+
+
+def stacked(row: Sequence[str]) -> list[str]:
+    """A row of the layer table where there is no room for nine columns: two lines."""
+    name, op, kernel, output, size, arithmetic, count, *rest = row
+    parameters = f"{arithmetic}\n= {count}" if count != "0" else count
+    return [f"{name}\n{op} {kernel}", f"{output}\n{size}", parameters, *rest]
 
 
 def summary(frame: pd.DataFrame) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from bench import gate
+from bench import cli, envs, gate
 from bench.cases import Contender
 from bench.client import Worker
 
@@ -61,3 +63,42 @@ def own_cache(
     gate.judges.cache_clear()
     yield
     os.environ.pop("CONVMARK_REAL", None)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Iterator[Command]:
+    """`bench ARGUMENTS` in an empty folder, as the shell would see it; nothing is installed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(envs, "ensure_all", installs)
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def call(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["bench", *arguments])
+        capsys.readouterr()
+        status: Any = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            status = stop.code
+        return Done(status, *capsys.readouterr())
+
+    yield call
+    signal.signal(signal.SIGTERM, handler)
+
+
+def installs(*_: Any) -> Any:
+    raise AssertionError("this command must not install anything")

