@@ -10,7 +10,7 @@ import jaxlib
 import numpy
 import optax
 from convmark import Adapter as Contract
-from convmark import ChannelsLast, Unsupported, define, identifier, keys, program
+from convmark import ChannelsLast, Unsupported, define, identifier, keys, program, total_loss
 from flax import linen as nn
 from flax import nnx
 from jax import lax
@@ -41,7 +41,7 @@ class Module:
     def __init__(self, graph, dtype):
         self.dtype = "" if dtype == jnp.float32 else f"dtype=jnp.{jnp.dtype(dtype).name}"
         self.layers = []
-        call = program(graph, self, self.call, " " * 8)
+        call = program(graph, self, self.call, " " * 8, training=True)
         head = [f"class Network({self.flax}.Module):", self.init]
         self.source = "\n".join([*head, *(self.layers or ["        pass"]), "", call])
         scope = {"jnp": jnp, "nn": nn, "nnx": nnx, "lrn": lrn, "__name__": __name__}
@@ -73,6 +73,21 @@ class Module:
     def relu(self, node, x):
         return f"{self.flax}.relu({x[0]})"
 
+    def relu6(self, node, x):
+        return f"{self.flax}.relu6({x[0]})"
+
+    def sigmoid(self, node, x):
+        return f"{self.flax}.sigmoid({x[0]})"
+
+    def hardsigmoid(self, node, x):
+        return f"{self.flax}.hard_sigmoid({x[0]})"
+
+    def swish(self, node, x):
+        return f"{self.flax}.swish({x[0]})"
+
+    def hardswish(self, node, x):
+        return f"{self.flax}.hard_swish({x[0]})"
+
     def lrn(self, node, x):
         a = node["attrs"]
         return f"lrn({x[0]}, {a['size']}, {a['alpha']!r}, {a['beta']!r}, {a['k']!r})"
@@ -89,9 +104,23 @@ class Module:
     def flatten(self, node, x):
         return f"{x[0]}.reshape(-1, {node['output'][0]})"
 
-    def dropout(self, node, x):
-        layer = self.layer("Dropout", node, repr(node["attrs"]["rate"]))
+    def dropout(self, node, x, shared=""):
+        layer = self.layer("Dropout", node, repr(node["attrs"]["rate"]), shared)
         return f"{layer}({', '.join(filter(None, [x[0], 'deterministic=not train', self.rngs]))})"
+
+    def stochasticdepth(self, node, x):
+        return self.dropout(node, x, "broadcast_dims=(1, 2, 3)")
+
+    def channelshuffle(self, node, x):
+        (c, h, w), groups = node["output"], node["attrs"]["groups"]
+        split = f"{x[0]}.reshape(-1, {h}, {w}, {groups}, {c // groups})"
+        return f"{split}.swapaxes(3, 4).reshape(-1, {h}, {w}, {c})"
+
+    def slice(self, node, x):
+        return f"{x[0]}[..., {node['attrs']['start']}:{node['attrs']['stop']}]"
+
+    def multiply(self, node, x):
+        return f"{x[0]} * {x[1]}[:, None, None]"
 
     def add(self, node, x):
         return " + ".join(x)
@@ -117,8 +146,8 @@ class Nnx(Module):
 
     def training(self, params, statistics, x, key):
         model = nnx.merge(self.graphdef, params, statistics)
-        logits = model(x, train=True, rngs=nnx.Rngs(dropout=key))
-        return logits, nnx.to_pure_dict(nnx.state(model, nnx.BatchStat))
+        outputs = model(x, train=True, rngs=nnx.Rngs(dropout=key))
+        return outputs, nnx.to_pure_dict(nnx.state(model, nnx.BatchStat))
 
 
 class Linen(Module):
@@ -134,10 +163,10 @@ class Linen(Module):
 
     def training(self, params, statistics, x, key):
         variables = {"params": params, "batch_stats": statistics}
-        logits, changed = self.network().apply(
+        outputs, changed = self.network().apply(
             variables, x, train=True, rngs={"dropout": key}, mutable="batch_stats"
         )
-        return logits, changed.get("batch_stats", {})
+        return outputs, changed.get("batch_stats", {})
 
 
 class Adapter(Contract):
@@ -160,7 +189,7 @@ class Adapter(Contract):
         return dict(found, xla=self.device.client.platform_version)
 
     def build(self, graph, weights):
-        self.layout, self.keys = ChannelsLast(graph), keys(graph)
+        self.graph, self.layout, self.keys = graph, ChannelsLast(graph), keys(graph)
         self.module = self.kind(graph, self.dtype)
         self.params = self.tree(self.keys, weights)
         # what a training step changes besides: the statistics, and a count for dropout's keys
@@ -176,14 +205,20 @@ class Adapter(Contract):
         }
 
     def inference(self, params, state, x):
-        return self.module.inference(params, state[0], x).astype(jnp.float32)
+        outputs = self.module.inference(params, state[0], x)
+        logits = outputs[0] if self.graph["auxiliary"] else outputs  # XLA drops unused heads
+        return logits.astype(jnp.float32)
 
     def forward(self, params, state, x, y):
         statistics, count = state
         key = jax.random.fold_in(jax.random.key(0), count)
-        logits, statistics = self.module.training(params, statistics, x, key)
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits.astype(jnp.float32), y)
-        return losses.mean(), (statistics, count + 1)
+        outputs, statistics = self.module.training(params, statistics, x, key)
+
+        def loss(logits):
+            losses = optax.softmax_cross_entropy_with_integer_labels(logits.astype(jnp.float32), y)
+            return losses.mean()
+
+        return total_loss(self.graph, outputs, loss), (statistics, count + 1)
 
     def train(self, params, state, x, y):
         function = jax.value_and_grad(self.forward, has_aux=True)

@@ -120,6 +120,25 @@ class Operators(object):
     def relu(self, node):
         return [self.layers.Activation("relu")]
 
+    def relu6(self, node):
+        return [self.layers.ReLU(6)]
+
+    def sigmoid(self, node):
+        return [self.layers.Activation("sigmoid")]
+
+    def hardsigmoid(self, node):
+        return [self.layers.Activation(self.gate)]
+
+    def gate(self, x):
+        """The hard sigmoid; Keras's has a slope of 0.2."""
+        return self.K.clip(x + 3, 0, 6) / 6
+
+    def swish(self, node):
+        return [self.layers.Activation(lambda x: x * self.K.sigmoid(x))]
+
+    def hardswish(self, node):
+        return [self.layers.Activation(lambda x: x * self.gate(x))]
+
     def lrn(self, node):
         """Keras has none: squares between channels of zeros, and the sum of their slices."""
         a, c = node["attrs"], node["output"][0]
@@ -172,6 +191,31 @@ class Operators(object):
 
     def dropout(self, node):
         return [self.layers.Dropout(node["attrs"]["rate"])]
+
+    def stochasticdepth(self, node):
+        """A dropout with one number for an image; CNTK's ignores `noise_shape`."""
+        rate = node["attrs"]["rate"]
+        if self.theano or not rate:
+            return [self.layers.Dropout(rate, noise_shape=(None, 1, 1, 1))]
+
+        def drop(x):
+            return x * self.K.dropout(self.K.ones_like(x[:, :1, :1, :1]), rate)
+
+        return [self.function(lambda x: self.K.in_train_phase(lambda: drop(x), x))]
+
+    def channelshuffle(self, node):
+        (c, h, w), groups, layers = node["output"], node["attrs"]["groups"], self.layers
+        parts = layers.Reshape((groups, c // groups, h, w))
+        return [parts, layers.Permute((2, 1, 3, 4)), layers.Reshape((c, h, w))]
+
+    def slice(self, node):
+        start, stop = node["attrs"]["start"], node["attrs"]["stop"]
+        return [self.layers.Lambda(lambda x: x[:, start:stop], tuple(node["output"]))]
+
+    def multiply(self, node):
+        reshape = self.layers.Reshape((node["output"][0], 1, 1))
+        multiply = self.layers.Multiply()
+        return [lambda x: multiply([x[0], reshape(x[1])])]
 
     def add(self, node):
         return [self.layers.Add()]
@@ -232,7 +276,8 @@ class Adapter(Base):
         operators = Operators(self.keras, graph)
         layers = {k: operator(operators, node["op"])(node) for k, node in self.nodes.items()}
         self.evaluated, self.trained = [self.model(layers, phase) for phase in (0, 1)]
-        self.trained.compile(self.optimizer(), self.loss)
+        shares = [1] + [weight for _, weight in graph["auxiliary"]]
+        self.trained.compile(self.optimizer(), self.loss, loss_weights=shares)
         self.variables = {key: self.held(operators.holders, key) for key in weights}
         for key, variables in self.variables.items():
             parts = numpy.split(weights[key], len(variables))
@@ -251,7 +296,7 @@ class Adapter(Base):
         self.K.set_learning_phase(phase)
         x = self.keras.layers.Input(tuple(self.graph["input"]))
         table = {node["op"]: apply for node in self.graph["nodes"]}
-        return self.keras.models.Model(x, walk(self.graph, table, x))
+        return self.keras.models.Model(x, walk(self.graph, table, x, training=phase == 1))
 
     def optimizer(self):
         training = self.graph["training"]
@@ -313,8 +358,9 @@ class Adapter(Base):
             self.functions[phase] = getattr(self, "make_" + phase)()
         function, arguments = self.functions[phase], [x]
         if phase != "inference":  # labels as to_categorical makes them, and weights of the images
-            classes = numpy.eye(self.trained.output_shape[-1], dtype="float32")
-            arguments = [x, classes[y], numpy.ones(len(x), "float32")]
+            classes = numpy.eye(*self.graph["nodes"][-1]["output"], dtype="float32")
+            n = len(self.trained.outputs)
+            arguments = [x] + n * [classes[y]] + n * [numpy.ones(len(x), "float32")]
         return lambda: function(arguments)
 
     def make_inference(self):

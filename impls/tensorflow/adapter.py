@@ -1,14 +1,24 @@
 """TensorFlow without Keras: tf.Variable, tf.nn, tf.GradientTape; NHWC, which its kernels want.
 
 Lists of paddings are avoided: the gradient of a grouped convolution and, under XLA, max pooling
-refuse them. Where "SAME" is the same padding (stride 1, odd kernel) it is used, for tf.pad makes a
-training step a few per cent slower (an inference step not: the graph optimiser joins pad and
-convolution); elsewhere tf.pad and "VALID"."""
+refuse them, and on the CPU that of a depthwise convolution with strides is silently wrong. Where
+"SAME" is the same padding (stride 1, odd kernel) it is used, for tf.pad makes a training step a
+few per cent slower (an inference step not: the graph optimiser joins pad and convolution);
+elsewhere tf.pad and "VALID"."""
 
 import numpy
 import tensorflow as tf
 from convmark import Adapter as Contract
-from convmark import ChannelsLast, Unsupported, define, identifier, keys, program, same_padding
+from convmark import (
+    ChannelsLast,
+    Unsupported,
+    define,
+    identifier,
+    keys,
+    program,
+    same_padding,
+    total_loss,
+)
 
 NAME = "tensorflow"
 MODES = ("function", "eager", "xla")
@@ -48,6 +58,31 @@ def pad(node, x, value="0"):
     )
 
 
+def depthwise(node):
+    """Whether tf.nn.depthwise_conv2d can do it: one input channel a group, equal strides. It has
+    gradients without oneDNN too. A grouped tf.nn.conv2d, which the CPU joins with tf.pad, is a
+    tenth faster in inference with strides; in training they are level."""
+    attrs = node["attrs"]
+    h, w = attrs["stride"]
+    return h == w and 1 < attrs["groups"] == node["input_shapes"][0][0]
+
+
+class Layout(ChannelsLast):
+    """Depthwise kernels too: (kh, kw, channels, outputs of each)."""
+
+    def to_native(self, key, array):
+        array, node = super().to_native(key, array), self._split(key)[0]
+        if array.ndim == 4 and depthwise(node):
+            array = array.reshape(*array.shape[:2], node["attrs"]["groups"], -1)
+        return array
+
+    def to_graph(self, key, array):
+        array, node = numpy.asarray(array), self._split(key)[0]
+        if array.ndim == 4 and depthwise(node):
+            array = array.reshape(*array.shape[:2], 1, -1)
+        return super().to_graph(key, array)
+
+
 class Expressions:
     """What each operator is in TensorFlow, as source: one method per operator."""
 
@@ -71,8 +106,11 @@ class Expressions:
         return f"{function}({x}, {node['attrs']['kernel']}, {node['attrs']['stride']}, {padding})"
 
     def conv(self, node, x):
-        value, padding = pad(node, x[0])
-        return self.weighted("tf.nn.conv2d", node, value, str(node["attrs"]["stride"]), padding)
+        (value, padding), (h, w) = pad(node, x[0]), node["attrs"]["stride"]
+        if depthwise(node):
+            strides = f"[1, {h}, {w}, 1]"
+            return self.weighted("tf.nn.depthwise_conv2d", node, value, strides, padding)
+        return self.weighted("tf.nn.conv2d", node, value, f"[{h}, {w}]", padding)
 
     def dense(self, node, x):
         return self.weighted("tf.matmul", node, x[0])
@@ -85,6 +123,21 @@ class Expressions:
 
     def relu(self, node, x):
         return f"tf.nn.relu({x[0]})"
+
+    def relu6(self, node, x):
+        return f"tf.nn.relu6({x[0]})"
+
+    def sigmoid(self, node, x):
+        return f"tf.nn.sigmoid({x[0]})"
+
+    def hardsigmoid(self, node, x):
+        return f"tf.nn.relu6({x[0]} + 3.0) * (1 / 6)"
+
+    def swish(self, node, x):
+        return f"tf.nn.silu({x[0]})"
+
+    def hardswish(self, node, x):
+        return f"{x[0]} * tf.nn.relu6({x[0]} + 3.0) * (1 / 6)"
 
     def lrn(self, node, x):  # has float32 kernels only
         a, value = node["attrs"], self.cast(x[0], "float32")
@@ -111,6 +164,24 @@ class Expressions:
 
     def dropout(self, node, x):
         return f"tf.nn.dropout({x[0]}, {node['attrs']['rate']!r})" if self.training else x[0]
+
+    def stochasticdepth(self, node, x):
+        rate, ones = node["attrs"]["rate"], "1, " * len(node["output"])
+        if not self.training or not rate:
+            return x[0]
+        kept = f"tf.ones([{x[0]}.shape[0], {ones[:-2]}], {x[0]}.dtype)"
+        return f"{x[0]} * tf.nn.dropout({kept}, {rate!r})"
+
+    def channelshuffle(self, node, x):
+        groups, (c, h, w) = node["attrs"]["groups"], node["output"]
+        parted = f"tf.reshape({x[0]}, [-1, {groups}, {c // groups}])"
+        return f"tf.reshape(tf.transpose({parted}, [0, 2, 1]), [-1, {h}, {w}, {c}])"
+
+    def slice(self, node, x):
+        return f"{x[0]}[..., {node['attrs']['start']} : {node['attrs']['stop']}]"
+
+    def multiply(self, node, x):
+        return f"{x[0]} * tf.reshape({x[1]}, [-1, 1, 1, {node['output'][0]}])"
 
     def add(self, node, x):
         return " + ".join(x) if len(x) == 2 else f"tf.add_n([{', '.join(x)}])"
@@ -150,7 +221,7 @@ class Adapter(Contract):
         return {"tensorflow": tf.__version__, "numpy": numpy.__version__, **cuda}
 
     def build(self, graph, weights):
-        self.layout = ChannelsLast(graph)
+        self.layout = Layout(graph)
         native = {k: self.layout.to_native(k, weights[k]) for k in keys(graph)}
         self.variables = {k: tf.Variable(v) for k, v in native.items()}
         state = {k: tf.Variable(weights[k], trainable=False) for k in keys(graph, "state")}
@@ -158,14 +229,14 @@ class Adapter(Contract):
         for key, variable in {**self.variables, **state}.items():
             scope[identifier(key.replace("/", "_"))] = variable
         self.text = {}
-        for name in ("inference", "training"):
-            expressions = Expressions(name == "training", self.dtype)
-            self.text[name] = program(graph, expressions, f"def {name}(x):")
+        for name, training in (("inference", False), ("training", True)):
+            expressions = Expressions(training, self.dtype)
+            self.text[name] = program(graph, expressions, f"def {name}(x):", training=training)
         networks = [define(text, name, scope) for name, text in self.text.items()]
-        phases = self.phases_of(*networks, **graph["training"])
+        phases = self.phases_of(graph, *networks, **graph["training"])
         self.phases = {phase: self.compiled(function) for phase, function in phases.items()}
 
-    def phases_of(self, network, training, learning_rate, momentum):
+    def phases_of(self, graph, network, training, learning_rate, momentum):
         """The four phases as functions of the arguments that `batch` makes."""
         variables = list(self.variables.values())
         optimizer = tf.compat.v1.train.MomentumOptimizer(learning_rate, momentum)
@@ -174,8 +245,11 @@ class Adapter(Contract):
             return tf.cast(network(tf.cast(x, self.dtype)), tf.float32)
 
         def loss(x, y):
-            logits = tf.cast(training(tf.cast(x, self.dtype)), tf.float32)
-            return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits))
+            def entropy(logits):
+                logits = tf.cast(logits, tf.float32)
+                return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits))
+
+            return total_loss(graph, training(tf.cast(x, self.dtype)), entropy)
 
         def forward(x, y):
             with tf.GradientTape():  # an eager tape keeps what a backward pass needs
