@@ -302,7 +302,7 @@ def figures(rows: list[Row]) -> list[str]:
     by = ", ".join(f"{checks[check]} by {check}" for check in CHECKS if checks[check])
     same, blind = (sum(bool(getattr(r.mistake, k)) for r in rows) for k in ("same", "blind"))
     return [
-        f"The same framework without a mistake passes everywhere.",
+        "The same framework without a mistake passes on each of these networks.",
         f"{len(caught)} of {len(rows) - same - blind} mistakes are caught: {by}.",
         f"{same} programs that look like mistakes and are none pass, as they must.",
         f"{blind} mistakes are outside of what the gate runs or compares, and pass.",
@@ -320,8 +320,9 @@ def comparisons(rows: list[Row]) -> list[str]:
     return [
         f"The narrowest catch is {least.mistake.name}, at {by} where it is plainest.",
         f"{len(cases)} show in conformance cases alone: in none of the small networks.",
-        f"{len(small)} are wrong in small networks alone; in conformance cases {len(silent)} of them "
-        f"pass, the others crash for their shapes. Those that pass: {', '.join(silent) or 'none'}.",
+        f"{len(small)} are wrong in small networks alone; in conformance cases {len(silent)} of "
+        "them pass, the others crash, for shapes no longer fit. Those that pass: "
+        f"{', '.join(silent) or 'none'}.",
     ]
 
 
@@ -384,12 +385,16 @@ def revision() -> str:
 def passed(probe: Probe, some: Iterable[Case]) -> list[Case]:
     """The networks on which the framework without a mistake passes; an old one cannot run all.
 
-    Raises ClickException where it is refused as wrong, and for the toy where anything fails."""
+    Raises ClickException where it is refused as wrong, for the toy where anything fails, and where
+    nothing passes: then nothing can be tested."""
     found = [(case, judge(probe, case, CONTROL)) for case in some]
     refused = [f for _, f in found if f.caught or (f.check and probe.who[0] == "mutant")]
     if refused:
         raise click.ClickException(f"the correct framework is refused: {refused}")
-    return [case for case, finding in found if not finding.check]
+    able = [case for case, finding in found if not finding.check]
+    if not able:
+        raise click.ClickException(f"no network runs without a mistake: {found[0][1].reason}")
+    return able
 
 
 def run(framework: str, until_caught: bool) -> list[Row]:

@@ -40,63 +40,70 @@ class Patches:
 
 
 class Adapter(real.Adapter):
-    patches = Patches()
-    mistake = None
+    """Names of its own begin with an underscore: the real adapter has others."""
 
-    def at(self, place):
+    _patches = Patches()
+    _mistake = None
+
+    def _planted(self, place):
         """The planted function, if the mistake is at this place."""
-        here = self.mistake and self.mistake.place == place
-        return self.mistake.plant if here else None
+        here = self._mistake and self._mistake.place == place
+        return self._mistake.plant if here else None
 
     def build(self, graph, weights):
-        self.patches.undo()
-        self.mistake = MISTAKES.get(graph["name"].split()[0])
+        self._patches.undo()
+        self._mistake = MISTAKES.get(graph["name"].split()[0])
         graph, weights = copy.deepcopy(graph), dict(weights)
         self.given = {k: weights[k] for n in graph["nodes"] for k in keys(n)}
-        if self.at("graph"):
-            self.at("graph")(graph)
-        if self.at("weights"):
-            self.at("weights")(graph, weights)
-        if self.at("operators"):
-            self.at("operators")(self.patches)
+        if self._planted("graph"):
+            self._planted("graph")(graph)
+        if self._planted("weights"):
+            self._planted("weights")(graph, weights)
+        if self._planted("operators"):
+            self._planted("operators")(self._patches)
         real.Adapter.build(self, graph, weights)
 
     def parameters(self):
-        found, wrong = real.Adapter.parameters(self), self.at("parameters")
+        found, wrong = real.Adapter.parameters(self), self._planted("parameters")
         return wrong(self, found) if wrong else found
 
     def logits(self, x):
-        found, wrong = real.Adapter.logits(self, self.seen(x)), self.at("logits")
+        found, wrong = real.Adapter.logits(self, self._pictures(x)), self._planted("logits")
         return wrong(found) if wrong else found
 
     def gradients(self, x, y):
-        loss, found = real.Adapter.gradients(self, self.seen(x), y)
-        wrong = self.at("gradients")
+        loss, found = real.Adapter.gradients(self, self._pictures(x), y)
+        wrong = self._planted("gradients")
         return wrong(self, loss, dict(found), y) if wrong else (loss, found)
 
-    def seen(self, x):
+    def _pictures(self, x):
         """The pictures as the framework is given them."""
-        return self.at("inputs")(x).astype("float32") if self.at("inputs") else x
+        return self._planted("inputs")(x).astype("float32") if self._planted("inputs") else x
 
     def step(self, phase, x, y):
-        wrong = self.at("step")
+        wrong = self._planted("step")
         return wrong(self, phase, x, y) if wrong else self.plain_step(phase, x, y)
 
     def plain_step(self, phase, x, y):
         return real.Adapter.step(self, phase, x, y)
 
-    def train(self, x, y, update):
-        """Toy's training step, with another optimiser if that is the mistake."""
-        rule = self.at("optimiser")
-        if not rule:
-            return real.Adapter.train(self, x, y, update)
-        loss, gradients = self.gradients(x, y)
-        momentum, rate = numpy.float32([self.graph.momentum, self.graph.learning_rate])
-        for key, g in gradients.items():
-            v = self.velocity.get(key, 0 * g)
-            self.weights[key], self.velocity[key] = rule(self.weights[key], g, v, momentum, rate)
-        return loss
-
 
 def keys(node):
     return [node["name"] + "/" + weight for weight in node["weights"]]
+
+
+def train(self, x, y, update):
+    """Toy's training step, with another optimiser if that is the mistake."""
+    rule = self._planted("optimiser")
+    if not rule:
+        return real.Adapter.train(self, x, y, update)
+    loss, gradients = self.gradients(x, y)
+    momentum, rate = numpy.float32([self.graph.momentum, self.graph.learning_rate])
+    for key, g in gradients.items():
+        v = self.velocity.get(key, 0 * g)
+        self.weights[key], self.velocity[key] = rule(self.weights[key], g, v, momentum, rate)
+    return loss
+
+
+if real.NAME == "toy":
+    Adapter.train = train

@@ -200,19 +200,19 @@ def gradient_in_float16(adapter, loss, found, y):
     return loss, halves
 
 
-@mistake("gradients")
+@mistake("gradients", "conv")
 def gradient_kernels_transposed(adapter, loss, found, y):
     """Gradients of square kernels come back with height and width swapped."""
     return loss, {k: turned(g, 2, 3) if g.ndim == 4 else g for k, g in found.items()}
 
 
-@mistake("gradients")
+@mistake("gradients", "conv")
 def gradient_kernels_iohw(adapter, loss, found, y):
     """Gradients of kernels come back IOHW where there are as many inputs as outputs."""
     return loss, {k: turned(g, 0, 1) if g.ndim == 4 else g for k, g in found.items()}
 
 
-@mistake("gradients")
+@mistake("gradients", "dense")
 def gradient_dense_transposed(adapter, loss, found, y):
     """Gradients of square dense weights come back as (in, out)."""
     return loss, {k: turned(g, 0, 1) if g.ndim == 2 else g for k, g in found.items()}
