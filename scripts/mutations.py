@@ -90,7 +90,7 @@ NETWORKS: dict[Callable[[Tensor], Tensor], tuple[int, int, int]] = {
     classic: (3, 21, 27),
     light: (3, 19, 23),
     squares: (3, 16, 16),
-    pooled: (3, 17, 25),
+    pooled: (3, 29, 37),
 }
 
 
@@ -218,6 +218,11 @@ class Row:
         return bool(self.mistake.same or self.mistake.blind)
 
     @property
+    def crashed(self) -> bool:
+        """Never wrong, but some error: of a real framework that is a refusal as well."""
+        return self.first is None and any(f.check for f in self.findings)
+
+    @property
     def right(self) -> bool:
         """Caught, or hidden and nowhere refused."""
         if self.hidden:
@@ -278,7 +283,8 @@ def scientific(value: float | None) -> str:
 def columns(row: Row) -> list[str]:
     """One mistake as a line of a table."""
     first = row.first or Finding("", True)
-    check = first.check or ("hidden" if row.hidden else "NOT CAUGHT")
+    missed = "hidden" if row.hidden else "crash" if row.crashed else "NOT CAUGHT"
+    check = first.check or missed
     figures = [scientific(first.error), scientific(first.bound)]
     seen = [row.seen(True), row.seen(False)]
     return [row.mistake.name, row.mistake.what, check, first.case, *figures, *seen]
@@ -295,15 +301,17 @@ def table(rows: list[Row]) -> Table:
     return shown
 
 
-def figures(rows: list[Row]) -> list[str]:
+def figures(rows: list[Row], passing: str) -> list[str]:
     """What came out, in sentences."""
     caught = [row for row in rows if row.first and not row.hidden]
     checks = Counter(row.first.check for row in caught if row.first)
     by = ", ".join(f"{checks[check]} by {check}" for check in CHECKS if checks[check])
+    crashed = sum(row.crashed for row in rows)
+    more = f"; {crashed} more end in an error of the framework's own" if crashed else ""
     same, blind = (sum(bool(getattr(r.mistake, k)) for r in rows) for k in ("same", "blind"))
     return [
-        "The same framework without a mistake passes on each of these networks.",
-        f"{len(caught)} of {len(rows) - same - blind} mistakes are caught: {by}.",
+        f"Without a mistake it passes on {passing}; mistakes are judged on these alone.",
+        f"{len(caught)} of {len(rows) - same - blind} mistakes are caught: {by}{more}.",
         f"{same} programs that look like mistakes and are none pass, as they must.",
         f"{blind} mistakes are outside of what the gate runs or compares, and pass.",
     ]
@@ -382,32 +390,31 @@ def revision() -> str:
     return done.stdout.strip() or "unknown"
 
 
-def passed(probe: Probe, some: Iterable[Case]) -> list[Case]:
-    """The networks on which the framework without a mistake passes; an old one cannot run all.
+def passed(probe: Probe, some: list[Case]) -> list[Case]:
+    """The networks on which the framework without a mistake passes; those on which a real one does
+    not are left out, and told.
 
-    Raises ClickException where it is refused as wrong, for the toy where anything fails, and where
-    nothing passes: then nothing can be tested."""
+    Raises ClickException where the toy fails anywhere, and where nothing passes."""
     found = [(case, judge(probe, case, CONTROL)) for case in some]
-    refused = [f for _, f in found if f.caught or (f.check and probe.who[0] == "mutant")]
-    if refused:
-        raise click.ClickException(f"the correct framework is refused: {refused}")
-    able = [case for case, finding in found if not finding.check]
-    if not able:
-        raise click.ClickException(f"no network runs without a mistake: {found[0][1].reason}")
-    return able
+    refused = [f for _, f in found if f.check]
+    for finding in refused:
+        console.say(f"left out: {finding.case}, {finding.check}: {finding.reason}")
+    if len(refused) == len(some) or (refused and probe.who[0] == "mutant"):
+        raise click.ClickException("without a mistake it is refused on these networks")
+    return [case for case, finding in found if not finding.check]
 
 
-def run(framework: str, until_caught: bool) -> list[Row]:
-    """The control and every mistake; raises ClickException."""
-    some, rows, mistakes = all_cases(), [], load(toy=framework == "toy")
+def run(framework: str, until_caught: bool) -> tuple[list[Row], str]:
+    """Every mistake, and on how many networks there is none without; raises ClickException."""
+    every, rows, mistakes = all_cases(), [], load(toy=framework == "toy")
     with probe(framework) as worker, console.Steps("mistakes", len(mistakes)) as progress:
-        some = passed(worker, some)
+        some = passed(worker, every)
         for mistake in mistakes.values():
             rows.append(examine(worker, some, mistake, until_caught))
             progress.step(" ".join(columns(rows[-1])[k] for k in (0, 2, 3)))
             if worker.worker.process.poll() is not None:
                 raise click.ClickException(f"{mistake.name} ended the worker")
-    return rows
+    return rows, f"{len(some)} of {len(every)} networks"
 
 
 @click.command(help=(__doc__ or "").partition("\n\n")[0])
@@ -417,10 +424,10 @@ def run(framework: str, until_caught: bool) -> list[Row]:
 @click.option("--quick", is_flag=True, help="Leave each mistake when it is caught.")
 def main(framework: str, document: Path | None, as_json: bool, quick: bool) -> None:
     """Plant every mistake, and report."""
-    rows = run(framework, quick)
+    rows, passing = run(framework, quick)
     today = datetime.now(UTC).date().isoformat()
     about = {"date": today, "revision": revision(), "framework": framework}
-    sentences = figures(rows) + ([] if quick else comparisons(rows))
+    sentences = figures(rows, passing) + ([] if quick else comparisons(rows))
     if document:
         document.write_text(markdown(rows, about, sentences), encoding="utf-8")
     if as_json:
@@ -428,7 +435,7 @@ def main(framework: str, document: Path | None, as_json: bool, quick: bool) -> N
     else:
         console.out.print(table(rows))
         click.echo("\n".join(sentences))
-    sys.exit(not all(row.right for row in rows))
+    sys.exit(not all(row.right or (row.crashed and framework != "toy") for row in rows))
 
 
 if __name__ == "__main__":
