@@ -4,30 +4,33 @@ Layout: channels_last on both devices. It is the one PyTorch's own tutorial reco
 convolutional networks; on the CPU it trains faster than NCHW.
 """
 
+from collections import Counter, defaultdict
+
 import torch
 import torch.nn.functional as F
-from convmark import (
-    ACTIVATIONS,
-    Unsupported,
-    consumers,
-    define,
-    identifier,
-    keys,
-    program,
-    total_loss,
-)
 from convmark import Adapter as Base
+from convmark import Unsupported, consumers, define, identifier, keys, nodes_of, program, total_loss
 from torch import nn
 
 NAME = "torch"
 MODES = ("eager", "compile")
 DTYPES = {"fp32": None, "tf32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 IN_PLACE = ("conv", "batchnorm", "add", "dense")  # their backward does not need their own output
-ACTIVATION = {
-    "relu": "F.relu", "relu6": "F.relu6", "sigmoid": "torch.sigmoid", "swish": "F.silu",
-    "hardsigmoid": "F.hardsigmoid", "hardswish": "F.hardswish",
-}  # fmt: skip
 FIELDS = {"scale": "weight", "shift": "bias", "mean": "running_mean", "variance": "running_var"}
+
+
+class StochasticDepth(nn.Module):
+    """As torchvision has it, in mode "row"."""
+
+    def __init__(self, rate):
+        super().__init__()
+        self.keep = 1 - rate
+
+    def forward(self, x):
+        if not self.training or self.keep == 1:
+            return x
+        mask = x.new_empty([len(x)] + [1] * (x.dim() - 1))
+        return x * mask.bernoulli_(self.keep).div_(self.keep)
 
 
 def conv(node, attrs):
@@ -47,30 +50,20 @@ LAYERS = {
     ),
     "dropout": lambda node, a: nn.Dropout(a["rate"]),
     "stochasticdepth": lambda node, a: StochasticDepth(a["rate"]),
-    "channelshuffle": lambda node, a: nn.ChannelShuffle(a["groups"]),
 }
 FUNCTIONS = {
+    "sigmoid": lambda node, x: "F.sigmoid(%s)" % x[0],
+    "hardsigmoid": lambda node, x: "F.hardsigmoid(%s)" % x[0],
+    "swish": lambda node, x: "F.silu(%s)" % x[0],
+    "hardswish": lambda node, x: "F.hardswish(%s)" % x[0],
     "globalavgpool": lambda node, x: "%s.mean((2, 3))" % x[0],
     "flatten": lambda node, x: "%s.flatten(1)" % x[0],
-    "slice": lambda node, x: "%s[:, %d:%d]" % (x[0], node["attrs"]["start"], node["attrs"]["stop"]),
+    "channelshuffle": lambda node, x: "F.channel_shuffle(%s, %d)" % (x[0], node["attrs"]["groups"]),
     "multiply": lambda node, x: "%s * %s[:, :, None, None]" % tuple(x),
     "add": lambda node, x: " + ".join(x),
     "concat": lambda node, x: "torch.cat([%s], 1)" % ", ".join(x),
 }
-
-
-class StochasticDepth(nn.Module):
-    """Drops whole images of a batch, as torchvision.ops.StochasticDepth does in mode "row"."""
-
-    def __init__(self, rate):
-        super().__init__()
-        self.rate = rate
-
-    def forward(self, x):
-        if not self.training or self.rate == 0:
-            return x
-        keep = 1 - self.rate
-        return x * x.new_empty(len(x), 1, 1, 1).bernoulli_(keep).div_(keep)
+SCOPE = {"torch": torch, "F": F}
 
 
 class Network(nn.Module):
@@ -82,33 +75,60 @@ class Network(nn.Module):
             if node["op"] in LAYERS:
                 layer = LAYERS[node["op"]](node, node["attrs"])
                 self.add_module(identifier(node["name"]), layer)
-        texts = [
-            program(graph, expressions(graph), "def forward(self, x):", training=training)
-            for training in (False, True)
-        ]
-        self.text = "\n".join(dict.fromkeys(texts))  # one, unless there are auxiliary classifiers
-        scope = {"torch": torch, "F": F}
-        self.evaluate, self.train_on = (define(text, "forward", scope) for text in texts)
+        texts = [source_of(graph, training) for training in (False, True)]
+        self.infer, self.learn = (define(text, "forward", SCOPE) for text in texts)
+        self.text = "\n".join(dict.fromkeys(reversed(texts)))  # differ by auxiliary classifiers
 
     def forward(self, x):
-        return self.train_on(self, x) if self.training else self.evaluate(self, x)
+        return self.learn(self, x) if self.training else self.infer(self, x)
 
 
-def expressions(graph):
-    """One line of Python for each operator; activations work in place where nobody else looks."""
+def source_of(graph, training):
+    """The network as the text of a method."""
+    table = expressions(graph, training)
+    return program(graph, table, "def forward(self, x):", training=training)
+
+
+def expressions(graph, training):
+    """One line of Python for each operator; a ReLU works in place where nobody else looks, other
+    activations do not, for their backward needs their input."""
     ops = {node["name"]: node["op"] for node in graph["nodes"]}
-    uses = consumers(graph)
-
-    def activation(node, x):
-        source, kind = node["inputs"][0], node["op"]
-        alone = uses[source] == 1 and ops.get(source) in IN_PLACE and kind != "sigmoid"
-        return "%s(%s%s)" % (ACTIVATION[kind], x[0], ", inplace=True" if alone else "")
+    uses = consumers(graph) + Counter(name for name, _ in graph["auxiliary"])
+    parts = partitions(nodes_of(graph, training))
 
     def layer(node, x):
         return "self.%s(%s)" % (identifier(node["name"]), x[0])
 
-    layers, activations = dict.fromkeys(LAYERS, layer), dict.fromkeys(ACTIVATIONS, activation)
-    return {**FUNCTIONS, **layers, **activations}
+    def relu(node, x):
+        source = node["inputs"][0]
+        alone = uses[source] == 1 and ops.get(source) in IN_PLACE
+        return "F.%s(%s%s)" % (node["op"], x[0], ", inplace=True" if alone else "")
+
+    def part(node, x):
+        source, start, stop = node["inputs"][0], node["attrs"]["start"], node["attrs"]["stop"]
+        if source not in parts:
+            return "%s[:, %d:%d]" % (x[0], start, stop)
+        rest = "parts_" + identifier(source)
+        whole = "(%s := list(%s.split(%s, 1)))" % (rest, x[0], parts[source])
+        return (rest if start else whole) + ".pop(0)"
+
+    table = dict(FUNCTIONS, relu=relu, relu6=relu, slice=part)
+    return dict(table, **dict.fromkeys(LAYERS, layer))
+
+
+def partitions(nodes):
+    """Sizes of the slices of a value that are the whole of it, in order: one split, whose backward
+    is one cat, where that of each slice fills a tensor of zeros and adds it to the others."""
+    found = defaultdict(list)
+    for node in nodes:
+        if node["op"] == "slice":
+            found[node["inputs"][0]].append(node)
+    return {source: [n["output"][0] for n in p] for source, p in found.items() if whole(p)}
+
+
+def whole(slices):
+    starts, stops = ([node["attrs"][end] for node in slices] for end in ("start", "stop"))
+    return [*starts, slices[0]["input_shapes"][0][0]] == [0, *stops]
 
 
 class Adapter(Base):
@@ -131,15 +151,14 @@ class Adapter(Base):
         return found
 
     def build(self, graph, weights):
-        self.graph, self.training = graph, graph["training"]
+        self.graph = graph
         self.native = Network(graph)
         for key, array in weights.items():
             self.tensor(key).data.copy_(torch.from_numpy(array))
         self.native.to(self.device, memory_format=torch.channels_last)
-        self.sgd = torch.optim.SGD(
-            self.native.parameters(), self.training["learning_rate"], self.training["momentum"]
-        )
         self.network = self.native
+        rate, momentum = graph["training"]["learning_rate"], graph["training"]["momentum"]
+        self.sgd = torch.optim.SGD(self.native.parameters(), rate, momentum)
         if self.mode == "compile":  # fullgraph: an error, never a silent return to eager
             torch._dynamo.reset()
             self.network = torch.compile(self.native, fullgraph=True)
@@ -176,8 +195,7 @@ class Adapter(Base):
 
     def loss(self, x, y):
         with self.precision():
-            found = self.network(x)
-            return total_loss(self.graph, found, lambda logits: F.cross_entropy(logits, y))
+            return total_loss(self.graph, self.network(x), lambda z: F.cross_entropy(z, y))
 
     def train(self, x, y, update):
         self.sgd.zero_grad()
