@@ -60,17 +60,21 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "squeeze_and_excite": lambda x: x.multiply(squeezed(x).sigmoid()),
     "squeeze_and_excite_hard": lambda x: x.multiply(squeezed(x).hard_sigmoid()),
     "auxiliary_classifier": lambda x: with_head(x),
+    "auxiliary_behind_relu": lambda x: with_late_head(x),
     "add_three": lambda x: x.add(x.conv(6, 1), x.conv(6, 3, pad=1)),
     "concat_order": lambda x: x.concat(x.conv(2, 1), x.conv(4, 1)),
+    "concat_of_equals": lambda x: x.conv(6, 1).concat(x),
+    "relu_of_sum": lambda x: x.add(x.conv(6, 1)).relu(),
     "input_used_twice": lambda x: x.relu().concat(x.conv(2, 1), x),
     "flatten_dense": lambda x: x.flatten().relu().dropout(0.3).dense(7),
+    "dense_square": lambda x: x.global_avgpool().dense(6).relu().dense(6),
     "dense_no_bias": lambda x: x.flatten().dense(7, bias=False).relu(),
 }
 
 
 def spread(x: Tensor) -> Tensor:
-    """Values from about -10 to 10, so that the corners at -3, 0, 3 and 6 are passed."""
-    return x.batchnorm().add(*[x] * 7)
+    """Values from about -10 to 10, so that there are some beyond the corners at -3, 0, 3 and 6."""
+    return x.add(*[x] * 5)
 
 
 def halves(x: Tensor) -> Tensor:
@@ -87,6 +91,13 @@ def with_head(x: Tensor) -> Tensor:
     """A second classifier on the way, whose loss has a weight of its own."""
     x.maxpool(2, 2).flatten().dense(4).relu().dense(CLASSES).auxiliary(0.3)
     return x.relu()
+
+
+def with_late_head(x: Tensor) -> Tensor:
+    """The same, where the classifier hangs on a value that goes on."""
+    y = x.relu()
+    y.global_avgpool().dense(4).relu().dense(CLASSES).auxiliary(0.3)
+    return y.conv(6, 1)
 
 
 def case(name: str) -> Graph:

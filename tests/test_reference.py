@@ -455,6 +455,30 @@ def with_head(x: Tensor) -> Tensor:
     return y.global_avgpool().dense(3)
 
 
+def test_an_auxiliary_classifier_may_be_used_by_other_nodes() -> None:
+    def stacked(x: Tensor) -> Tensor:
+        y = x.global_avgpool().dense(3)
+        y.auxiliary(0.5)
+        return y.relu().dense(3)
+
+    graph = build(stacked, shape=(2, 5, 6))
+    weights, x, labels = network_values(graph)
+    passed = reference.train(graph, weights, x)
+    assert set(passed.outputs) == {"dense1", "dense2"}
+    assert set(reference.backpropagate(passed, labels)[1]) == set(weights)
+
+
+def test_the_twin_sums_as_a_plain_loop_does() -> None:
+    x = np.full((1, 1, 1000, 100), np.float32(0.1))
+    _, weights = reference.BACKWARD["conv"](
+        ops.Conv(1, (1, 1)), (x, np.ones((1, 1, 1), np.float32)), x
+    )
+    loop = np.float32(0)
+    for value in x.ravel():
+        loop += value
+    assert weights["bias"][0] == loop != x.sum()
+
+
 def test_a_network_in_inference_uses_the_stored_statistics() -> None:
     graph = build(crossroads, shape=(2, 5, 6)).without_dropout()
     weights, x, _ = network_values(graph)

@@ -1,77 +1,77 @@
 """EfficientNet: Tan, Le, "EfficientNet: rethinking model scaling for convolutional neural
-networks", 2019, table 1 and section 3.3. Pads are symmetric, where TensorFlow's SAME pads at the
-end only; eps 1e-3; a gate squeezes to a quarter of the block's input channels."""
+networks", 2019, table 1, and the compound scaling of section 3.3."""
 
 from functools import partial
 from math import ceil
 
 from bench.graph import Network, Tensor, block, network
-from bench.models.parts import conv_norm, label, rounded
+from bench.models.mobilenet_v2 import divisible
 
-#  expansion, out, blocks, first stride, kernel      <- table 1, stages 2 to 8
+#  k, s, t, out, repeats      <- kernel, stride of the first, expansion, of B0: table 1
 STAGES = (
-    (1, 16, 1, 1, 3),
-    (6, 24, 2, 2, 3),
-    (6, 40, 2, 2, 5),
-    (6, 80, 3, 2, 3),
-    (6, 112, 3, 1, 5),
-    (6, 192, 4, 2, 5),
-    (6, 320, 1, 1, 3),
-)
-#        width, depth, resolution, dropout      <- compound scaling, in the authors' code
+    (3, 1, 1,  16, 1),
+    (3, 2, 6,  24, 2),
+    (5, 2, 6,  40, 2),
+    (3, 2, 6,  80, 3),
+    (5, 1, 6, 112, 3),
+    (5, 2, 6, 192, 4),
+    (3, 1, 6, 320, 1),
+)  # fmt: skip
+#                   width depth resolution dropout      <- of the authors' code
 MEMBERS = {
-    "b0": (1.0, 1.0, 224, 0.2),
-    "b1": (1.0, 1.1, 240, 0.2),
-    "b2": (1.1, 1.2, 260, 0.3),
-    "b3": (1.2, 1.4, 300, 0.3),
-    "b4": (1.4, 1.8, 380, 0.4),
-    "b5": (1.6, 2.2, 456, 0.4),
-    "b6": (1.8, 2.6, 528, 0.5),
-    "b7": (2.0, 3.1, 600, 0.5),
+    "efficientnet_b0": (1.0, 1.0, 224, 0.2),
+    "efficientnet_b1": (1.0, 1.1, 240, 0.2),
+    "efficientnet_b2": (1.1, 1.2, 260, 0.3),
+    "efficientnet_b3": (1.2, 1.4, 300, 0.3),
+    "efficientnet_b4": (1.4, 1.8, 380, 0.4),
+    "efficientnet_b5": (1.6, 2.2, 456, 0.4),
+    "efficientnet_b6": (1.8, 2.6, 528, 0.5),
+    "efficientnet_b7": (2.0, 3.1, 600, 0.5),
 }
-EPS, STEM, LAST = 1e-3, 32, 1280
-conv = partial(conv_norm, eps=EPS)
-DEPTH_RATE = 0.2  # of stochastic depth in the last block, rising to it in equal steps from 0
+EPS = 1e-3  # of batch norm
+DROPPED = 0.2  # the rate of stochastic depth towards which blocks rise
 
 
 @block
-def gate(x: Tensor, squeezed: int) -> Tensor:
-    """Squeeze and excitation with swish."""
-    y = x.global_avgpool().dense(squeezed).swish()
-    return x.multiply(y.dense(x.shape[0]).sigmoid())
+def excite(x: Tensor, squeeze: int, act: Network) -> Tensor:
+    """Squeeze and excite: `squeeze` numbers in between, and a sigmoid."""
+    return x.multiply(act(x.global_avgpool().dense(squeeze)).dense(x.shape[0]).sigmoid())
 
 
 @block
-def mbconv(x: Tensor, expansion: int, out: int, stride: int, kernel: int, rate: float) -> Tensor:
-    """1x1 up, depthwise, gate, 1x1 down; where shapes agree it is added to its input, and dropped
-    as a whole for some of the images."""
-    wide = expansion * x.shape[0]
-    y = conv(x, wide, 1).swish() if expansion > 1 else x
-    y = conv(y, wide, kernel, stride, groups=wide).swish()
-    y = conv(gate(y, max(1, x.shape[0] // 4)), out, 1)
-    if y.shape != x.shape:
-        return y
-    return (y.stochastic_depth(rate) if rate else y).add(x)
+def mbconv(x: Tensor, kernel: int, stride: int, expansion: int, out: int, rate: float) -> Tensor:
+    """MobileNetV2's block with swish; squeeze and excite to a quarter of the *input*'s channels."""
+    y, wide = x, x.shape[0] * expansion
+    if expansion > 1:
+        y = y.conv(wide, 1, bias=False).batchnorm(EPS).swish()
+    y = y.conv(wide, kernel, stride, pad=kernel // 2, groups=wide, bias=False)
+    y = excite(y.batchnorm(EPS).swish(), x.shape[0] // 4, Tensor.swish)
+    y = y.conv(out, 1, bias=False).batchnorm(EPS)
+    return y.stochastic_depth(rate).add(x) if x.shape == y.shape else y
+
+
+def scaled(width: float, depth: float) -> list[tuple[int, int, int, int]]:
+    """Kernel, stride, expansion and output of each block: table 1 made wider and deeper."""
+    return [
+        (kernel, stride if i == 0 else 1, expansion, divisible(out * width))
+        for kernel, stride, expansion, out, repeats in STAGES
+        for i in range(ceil(repeats * depth))
+    ]
 
 
 def efficientnet(x: Tensor, width: float, depth: float, dropout: float) -> Tensor:
-    """EfficientNet by compound scaling: widths and the number of blocks grow with the letter."""
-    total = sum(ceil(count * depth) for _, _, count, _, _ in STAGES)
-    x, done = conv(x, rounded(STEM * width), 3, 2).swish(), 0
-    for stage, (expansion, out, count, first, kernel) in enumerate(STAGES, 2):
-        for i in range(ceil(count * depth)):
-            stride, rate = first if i == 0 else 1, DEPTH_RATE * done / total
-            x = mbconv(
-                x, expansion, rounded(out * width), stride, kernel, rate, name=label(stage, i)
-            )
-            done += 1
-    x = conv(x, rounded(LAST * width), 1).swish()
+    """EfficientNet of the paper: stochastic depth at rates that rise linearly to 0.2, batch norm of
+    eps 1e-3. Padding is symmetric (TensorFlow's: SAME); torchvision's B0 to B4 have eps 1e-5, and
+    other resolutions."""
+    blocks = scaled(width, depth)
+    x = x.conv(divisible(32 * width), 3, 2, pad=1, bias=False).batchnorm(EPS).swish()
+    for i, row in enumerate(blocks):
+        x = mbconv(x, *row, rate=DROPPED * i / len(blocks))
+    x = x.conv(divisible(1280 * width), 1, bias=False).batchnorm(EPS).swish()
     return x.global_avgpool().dropout(dropout).dense(1000)
 
 
 NETWORKS: dict[str, Network] = {
-    f"efficientnet_{letter}": network(3, size, size)(
-        partial(efficientnet, width=width, depth=depth, dropout=dropout)
-    )
-    for letter, (width, depth, size, dropout) in MEMBERS.items()
+    name: network(3, size, size)(partial(efficientnet, width=width, depth=depth, dropout=dropout))
+    for name, (width, depth, size, dropout) in MEMBERS.items()
 }

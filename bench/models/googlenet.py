@@ -1,8 +1,6 @@
 """GoogLeNet: Szegedy et al., "Going deeper with convolutions", 2014, table 1: no batch norm and a
 real 5x5 branch. Where the paper's Caffe file pools with ceil, a pad gives the same size."""
 
-from collections.abc import Mapping
-
 from bench.graph import Tensor, block, network
 
 #        1x1  3x3r  3x3  5x5r 5x5  pool      <- the paper's table 1
@@ -38,24 +36,20 @@ def norm(x: Tensor) -> Tensor:
 
 @block
 def head(x: Tensor) -> Tensor:
-    """The auxiliary classifier of section 5: average pooling, 1x1 convolution, two dense layers."""
+    """Section 5: a classifier on a middle layer, for training only."""
     x = x.avgpool(5, 3).conv(128, 1).relu().flatten()
     return x.dense(1024).relu().dropout(0.7).dense(1000)
 
 
-def stem(x: Tensor) -> Tensor:
-    """Table 1 down to the first inception module: 192 channels of 28 x 28."""
+def modules(x: Tensor, heads: tuple[str, ...] = ()) -> Tensor:
+    """Table 1 from top to bottom, with auxiliary classifiers on the modules of `heads`."""
     x = norm(x.conv(64, 7, stride=2, pad=3).relu().maxpool(3, 2, pad=1))
-    return norm(x.conv(64, 1).relu().conv(192, 3, pad=1).relu()).maxpool(3, 2, pad=1)
-
-
-def modules(x: Tensor, heads: Mapping[str, float]) -> Tensor:
-    """The nine modules, with an auxiliary classifier of this weight behind some of them."""
-    for name, widths in MODULES.items():
-        x = inception(x, *widths, name=name)
-        if name in heads:
-            head(x, name=name).auxiliary(heads[name])
-        if name in ("3b", "4e"):
+    x = norm(x.conv(64, 1).relu().conv(192, 3, pad=1).relu()).maxpool(3, 2, pad=1)
+    for module, widths in MODULES.items():
+        x = inception(x, *widths, name=module)
+        if module in heads:
+            head(x, name=module).auxiliary(0.3)
+        if module in ("3b", "4e"):
             x = x.maxpool(3, 2, pad=1)
     return x.global_avgpool().dropout(0.4).dense(1000)
 
@@ -63,11 +57,11 @@ def modules(x: Tensor, heads: Mapping[str, float]) -> Tensor:
 @network(3, 224, 224)
 def googlenet(x: Tensor) -> Tensor:
     """GoogLeNet of the paper, without the auxiliary classifiers: 22 layers with parameters."""
-    return modules(stem(x), {})
+    return modules(x)
 
 
 @network(3, 224, 224)
 def googlenet_aux(x: Tensor) -> Tensor:
-    """GoogLeNet of the paper with both auxiliary classifiers: in training the loss is that of the
-    logits plus 0.3 of each; in inference they are not computed."""
-    return modules(stem(x), {"4a": 0.3, "4d": 0.3})
+    """GoogLeNet of the paper with both auxiliary classifiers, on 4a and 4d: in training the loss is
+    that of the logits plus 0.3 times each of theirs."""
+    return modules(x, heads=("4a", "4d"))

@@ -1,60 +1,68 @@
-"""Small networks for the lessons of the document, two and two: what three 3x3 convolutions cost
-against one 7x7 (VGG), what 1x1 reductions save (GoogLeNet, figure 2), and what a bottleneck saves
-(ResNet, figure 5). Each is the thing in question and a classifier."""
+"""Pairs of small networks, each for one lesson: the same input, two ways to work on it.
 
-from collections.abc import Callable
-from functools import partial
+    lesson            this                  or that                 weights of the layers
+    small kernels     three 3x3             one 7x7                 27 C^2 against 49 C^2
+    inception         naive (figure 2a)     reduced (figure 2b)     1,089,536 against 388,096
+    bottleneck        two 3x3               1x1, 3x3, 1x1           18 C^2 against 17/16 C^2
 
-from bench.graph import Network, Tensor, network
-from bench.models import googlenet, resnet
+A 1x1 convolution makes the channels, so that the layers in question are not the first: they
+compute the gradient of their input, as in a real network. Small kernels: VGG's paper, section 2.3;
+inception: module 3b of GoogLeNet; bottleneck: figure 5 of ResNet's."""
+
+from bench.graph import Tensor, block, network
+from bench.models.googlenet import MODULES, inception
+from bench.models.resnet import basic, bottleneck
 
 CLASSES = 10
-CHANNELS, SIZE = 64, 56  # of the images in which kernels are compared
 
 
-def classified(x: Tensor) -> Tensor:
+def end(x: Tensor) -> Tensor:
     return x.global_avgpool().dense(CLASSES)
 
 
-@network(CHANNELS, SIZE, SIZE)
+@network(3, 56, 56)
 def stack3x3x3(x: Tensor) -> Tensor:
-    """Three 3x3 convolutions of C channels: a window of 7x7 and 3 (3^2 C^2) parameters."""
+    """Three 3x3 convolutions of 64 channels: each output sees 7x7 inputs, through three ReLUs."""
+    x = x.conv(64, 1).relu()
     for _ in range(3):
-        x = x.conv(CHANNELS, 3, pad=1, bias=False).relu()
-    return classified(x)
+        x = x.conv(64, 3, pad=1, bias=False).relu()
+    return end(x)
 
 
-@network(CHANNELS, SIZE, SIZE)
+@network(3, 56, 56)
 def conv7x7(x: Tensor) -> Tensor:
-    """One 7x7 convolution of C channels: the same window and 7^2 C^2 parameters."""
-    return classified(x.conv(CHANNELS, 7, pad=3, bias=False).relu())
+    """One 7x7 convolution of 64 channels: what three of 3x3 see, through one ReLU."""
+    return end(x.conv(64, 1).relu().conv(64, 7, pad=3, bias=False).relu())
 
 
-@network(192, 28, 28)
+@block
+def naive(x: Tensor, one: int, three: int, five: int) -> Tensor:
+    """Figure 2a of GoogLeNet's paper: large kernels see all channels, the pool keeps them."""
+    return x.conv(one, 1).relu().concat(
+        x.conv(three, 3, pad=1).relu(), x.conv(five, 5, pad=2).relu(), x.maxpool(3, pad=1)
+    )  # fmt: skip
+
+
+@network(3, 28, 28)
 def inception_naive(x: Tensor) -> Tensor:
-    """Figure 2a: four branches without reductions, with the widths of module 3a; its pooling branch
-    keeps all channels, so the depth can only grow."""
-    one, _, three, _, five, _ = googlenet.MODULES["3a"]
-    branches = (
-        x.conv(three, 3, pad=1).relu(),
-        x.conv(five, 5, pad=2).relu(),
-        x.maxpool(3, pad=1),
-    )
-    return classified(x.conv(one, 1).relu().concat(*branches))
+    """Module 3b of GoogLeNet as it would be without reductions: 256 channels in, 672 out."""
+    one, _, three, _, five, _ = MODULES["3b"]
+    return end(naive(x.conv(256, 1).relu(), one, three, five))
 
 
-@network(192, 28, 28)
+@network(3, 28, 28)
 def inception_reduced(x: Tensor) -> Tensor:
-    """Figure 2b: module 3a of GoogLeNet, with 1x1 reductions."""
-    return classified(googlenet.inception(x, *googlenet.MODULES["3a"], name="3a"))
+    """Module 3b of GoogLeNet: 256 channels in, 480 out."""
+    return end(inception(x.conv(256, 1).relu(), *MODULES["3b"]))
 
 
-def residual(x: Tensor, block: Callable[..., Tensor], width: int) -> Tensor:
-    """One residual block on images of 256 channels: two 3x3, or 1x1, 3x3, 1x1."""
-    return classified(block(x, width, 1))
+@network(3, 28, 28)
+def basic_block(x: Tensor) -> Tensor:
+    """A basic residual block of 256 channels: two 3x3 at full width."""
+    return end(basic(x.conv(256, 1).relu(), 256, stride=1))
 
 
-NETWORKS: dict[str, Network] = {
-    "basic_block": network(256, 56, 56)(partial(residual, block=resnet.basic, width=256)),
-    "bottleneck_block": network(256, 56, 56)(partial(residual, block=resnet.bottleneck, width=64)),
-}
+@network(3, 28, 28)
+def bottleneck_block(x: Tensor) -> Tensor:
+    """A bottleneck block of 256 channels: the 3x3 works on 64 of them."""
+    return end(bottleneck(x.conv(256, 1).relu(), 64, stride=1))

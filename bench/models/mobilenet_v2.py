@@ -1,38 +1,56 @@
-"""MobileNet v2: Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018,
-table 2; width multiplier 1."""
+"""MobileNetV2: Sandler, Howard, Zhu, Zhmoginov, Chen, "MobileNetV2: inverted residuals and linear
+bottlenecks", 2018, table 2."""
 
-from bench.graph import Tensor, block, network
-from bench.models.parts import conv_norm, label
+from functools import partial
 
-#  expansion, width, blocks, first stride      <- table 2
+from bench.graph import Network, Tensor, block, network
+
+#          t, c,   n, s      <- table 2: expansion, output channels, repeats, stride of the first
 STAGES = (
-    (1, 16, 1, 1),
-    (6, 24, 2, 2),
-    (6, 32, 3, 2),
-    (6, 64, 4, 2),
-    (6, 96, 3, 1),
+    (1,  16, 1, 1),
+    (6,  24, 2, 2),
+    (6,  32, 3, 2),
+    (6,  64, 4, 2),
+    (6,  96, 3, 1),
     (6, 160, 3, 2),
     (6, 320, 1, 1),
-)
+)  # fmt: skip
+#                   width resolution
+MEMBERS = {
+    "mobilenet_v2": (1.0, 224),
+}
+
+
+def divisible(channels: float, by: int = 8) -> int:
+    """The nearest multiple, but never more than 10% less: how all mobile families round widths."""
+    rounded = max(by, int(channels + by / 2) // by * by)
+    return rounded if rounded >= 0.9 * channels else rounded + by
 
 
 @block
 def inverted(x: Tensor, expansion: int, out: int, stride: int) -> Tensor:
-    """Table 1: 1x1 up, 3x3 in each channel, 1x1 down without an activation; added to the input
-    where the shapes are equal."""
-    wide = expansion * x.shape[0]
-    y = conv_norm(x, wide, 1).relu6() if expansion > 1 else x
-    y = conv_norm(y, wide, 3, stride, groups=wide).relu6()
-    y = conv_norm(y, out, 1)
+    """Figure 4d: 1x1 expansion (none where the factor is 1), depthwise 3x3, and a 1x1 projection
+    that has no ReLU; a shortcut where the shape stays."""
+    y, wide = x, x.shape[0] * expansion
+    if expansion > 1:
+        y = y.conv(wide, 1, bias=False).batchnorm().relu6()
+    y = y.conv(wide, 3, stride, pad=1, groups=wide, bias=False).batchnorm().relu6()
+    y = y.conv(out, 1, bias=False).batchnorm()
     return y.add(x) if x.shape == y.shape else y
 
 
-@network(3, 224, 224)
-def mobilenet_v2(x: Tensor) -> Tensor:
-    """MobileNet v2 at width 1.0; the first block has no 1x1 up, as its expansion is 1."""
-    x = conv_norm(x, 32, 3, 2).relu6()
-    for stage, (expansion, width, count, first) in enumerate(STAGES, 1):
-        for i in range(count):
-            stride = first if i == 0 else 1
-            x = inverted(x, expansion, width, stride, name=label(stage, i))
-    return conv_norm(x, 1280, 1).relu6().global_avgpool().dropout(0.2).dense(1000)
+def mobilenet_v2(x: Tensor, width: float, classes: int = 1000) -> Tensor:
+    """MobileNetV2 of the paper with ReLU6, in torchvision's form: symmetric padding, batch norm of
+    eps 1e-5, dropout 0.2. TensorFlow's has SAME padding and eps 1e-3."""
+    x = x.conv(divisible(32 * width), 3, stride=2, pad=1, bias=False).batchnorm().relu6()
+    for expansion, out, repeats, stride in STAGES:
+        for i in range(repeats):
+            x = inverted(x, expansion, divisible(out * width), stride if i == 0 else 1)
+    x = x.conv(divisible(1280 * max(1.0, width)), 1, bias=False).batchnorm().relu6()
+    return x.global_avgpool().dropout(0.2).dense(classes)
+
+
+NETWORKS: dict[str, Network] = {
+    name: network(3, size, size)(partial(mobilenet_v2, width=width))
+    for name, (width, size) in MEMBERS.items()
+}

@@ -1,82 +1,89 @@
-"""MobileNet v3: Howard et al., "Searching for MobileNetV3", 2019, tables 1 and 2, torchvision's
-widths: a gate squeezes to a quarter of its channels, rounded to multiples of 8; batch-norm eps
-1e-3; the classifier is two dense layers behind the pooling."""
+"""MobileNetV3: Howard et al., "Searching for MobileNetV3", 2019, tables 1 (large) and 2 (small)."""
 
+from collections.abc import Iterable
 from functools import partial
 
 from bench.graph import Network, Tensor, block, network
-from bench.models.parts import conv_norm, rounded
+from bench.models.mobilenet_v2 import divisible
 
-Row = tuple[int, int, int, bool, str, int]
-#  kernel, wide, out, gate, activation, stride      <- table 1
-LARGE: tuple[Row, ...] = (
-    (3, 16, 16, False, "relu", 1),
-    (3, 64, 24, False, "relu", 2),
-    (3, 72, 24, False, "relu", 1),
-    (5, 72, 40, True, "relu", 2),
-    (5, 120, 40, True, "relu", 1),
-    (5, 120, 40, True, "relu", 1),
-    (3, 240, 80, False, "hard_swish", 2),
-    (3, 200, 80, False, "hard_swish", 1),
-    (3, 184, 80, False, "hard_swish", 1),
-    (3, 184, 80, False, "hard_swish", 1),
-    (3, 480, 112, True, "hard_swish", 1),
-    (3, 672, 112, True, "hard_swish", 1),
-    (5, 672, 160, True, "hard_swish", 2),
-    (5, 960, 160, True, "hard_swish", 1),
-    (5, 960, 160, True, "hard_swish", 1),
-)
-SMALL: tuple[Row, ...] = (  # <- table 2
-    (3, 16, 16, True, "relu", 2),
-    (3, 72, 24, False, "relu", 2),
-    (3, 88, 24, False, "relu", 1),
-    (5, 96, 40, True, "hard_swish", 2),
-    (5, 240, 40, True, "hard_swish", 1),
-    (5, 240, 40, True, "hard_swish", 1),
-    (5, 120, 48, True, "hard_swish", 1),
-    (5, 144, 48, True, "hard_swish", 1),
-    (5, 288, 96, True, "hard_swish", 2),
-    (5, 576, 96, True, "hard_swish", 1),
-    (5, 576, 96, True, "hard_swish", 1),
-)
-EPS = 1e-3
-conv = partial(conv_norm, eps=EPS)
+RE, HS = Tensor.relu, Tensor.hard_swish
+SE, __ = True, False
+EPS = 1e-3  # of batch norm
 
-
-def active(x: Tensor, name: str) -> Tensor:
-    """The activation that the table names."""
-    return x.relu() if name == "relu" else x.hard_swish()
+#    k, exp, out, SE, NL, s      <- tables 1 and 2
+LARGE = (
+    (3,  16,  16, __, RE, 1),
+    (3,  64,  24, __, RE, 2),
+    (3,  72,  24, __, RE, 1),
+    (5,  72,  40, SE, RE, 2),
+    (5, 120,  40, SE, RE, 1),
+    (5, 120,  40, SE, RE, 1),
+    (3, 240,  80, __, HS, 2),
+    (3, 200,  80, __, HS, 1),
+    (3, 184,  80, __, HS, 1),
+    (3, 184,  80, __, HS, 1),
+    (3, 480, 112, SE, HS, 1),
+    (3, 672, 112, SE, HS, 1),
+    (5, 672, 160, SE, HS, 2),
+    (5, 960, 160, SE, HS, 1),
+    (5, 960, 160, SE, HS, 1),
+)  # fmt: skip
+SMALL = (
+    (3,  16,  16, SE, RE, 2),
+    (3,  72,  24, __, RE, 2),
+    (3,  88,  24, __, RE, 1),
+    (5,  96,  40, SE, HS, 2),
+    (5, 240,  40, SE, HS, 1),
+    (5, 240,  40, SE, HS, 1),
+    (5, 120,  48, SE, HS, 1),
+    (5, 144,  48, SE, HS, 1),
+    (5, 288,  96, SE, HS, 2),
+    (5, 576,  96, SE, HS, 1),
+    (5, 576,  96, SE, HS, 1),
+)  # fmt: skip
+#                         table  last conv, dense, width, resolution
+MEMBERS = {
+    "mobilenet_v3_large": (LARGE, 960, 1280, 1.0, 224),
+    "mobilenet_v3_small": (SMALL, 576, 1024, 1.0, 224),
+}
+Row = tuple[int, int, int, bool, Network, int]
 
 
 @block
-def gate(x: Tensor) -> Tensor:
-    """Squeeze and excitation with a hard sigmoid (section 5.3)."""
+def excite(x: Tensor) -> Tensor:
+    """Squeeze and excite: a quarter of the channels in between, ReLU, and a hard sigmoid."""
     channels = x.shape[0]
-    squeezed = x.global_avgpool().dense(rounded(channels / 4)).relu()
-    return x.multiply(squeezed.dense(channels).hard_sigmoid())
+    gate = x.global_avgpool().dense(divisible(channels / 4)).relu().dense(channels)
+    return x.multiply(gate.hard_sigmoid())
 
 
 @block
-def inverted(
-    x: Tensor, kernel: int, wide: int, out: int, gated: bool, activation: str, stride: int
-) -> Tensor:
-    """Figure 4: 1x1 up, depthwise, the gate, 1x1 down; added to the input where shapes agree."""
-    y = active(conv(x, wide, 1), activation) if wide != x.shape[0] else x
-    y = active(conv(y, wide, kernel, stride, groups=wide), activation)
-    y = conv(gate(y) if gated else y, out, 1)
+def inverted(x: Tensor, kernel: int, wide: int, out: int, se: bool, act: Network, s: int) -> Tensor:
+    """Figure 4: MobileNetV2's block, with squeeze and excite behind the depthwise layer."""
+    y = x
+    if wide != x.shape[0]:
+        y = act(y.conv(wide, 1, bias=False).batchnorm(EPS))
+    y = y.conv(wide, kernel, s, pad=kernel // 2, groups=wide, bias=False).batchnorm(EPS)
+    y = excite(act(y)) if se else act(y)
+    y = y.conv(out, 1, bias=False).batchnorm(EPS)
     return y.add(x) if x.shape == y.shape else y
 
 
-def mobilenet_v3(x: Tensor, rows: tuple[Row, ...], hidden: int) -> Tensor:
-    """MobileNet v3 at width 1.0 with torchvision's widths."""
-    x = conv(x, 16, 3, 2).hard_swish()
-    for row in rows:
-        x = inverted(x, *row)
-    x = conv(x, 6 * x.shape[0], 1).hard_swish().global_avgpool()
-    return x.dense(hidden).hard_swish().dropout(0.2).dense(1000)
+def mobilenet_v3(x: Tensor, rows: Iterable[Row], last: int, dense: int, width: float) -> Tensor:
+    """MobileNetV3 of torchvision's widths: batch norm of eps 1e-3, squeeze to a quarter of the
+    expanded channels rounded to 8, activation before the squeeze, dropout 0.2, symmetric padding.
+    TensorFlow's has SAME padding."""
+    x = x.conv(divisible(16 * width), 3, 2, pad=1, bias=False).batchnorm(EPS).hard_swish()
+    for kernel, wide, out, se, act, stride in rows:
+        widths = (divisible(wide * width), divisible(out * width))
+        x = inverted(x, kernel, *widths, se, act, stride)
+    x = x.conv(divisible(last * width), 1, bias=False).batchnorm(EPS).hard_swish()
+    return x.global_avgpool().dense(dense).hard_swish().dropout(0.2).dense(1000)
 
 
 NETWORKS: dict[str, Network] = {
-    "mobilenet_v3_large": network(3, 224, 224)(partial(mobilenet_v3, rows=LARGE, hidden=1280)),
-    "mobilenet_v3_small": network(3, 224, 224)(partial(mobilenet_v3, rows=SMALL, hidden=1024)),
+    name: network(3, size, size)(
+        partial(mobilenet_v3, rows=rows, last=last, dense=dense, width=width)
+    )
+    for name, (rows, last, dense, width, size) in MEMBERS.items()
 }

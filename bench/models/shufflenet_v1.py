@@ -1,12 +1,11 @@
-"""ShuffleNet v1: Zhang et al., "ShuffleNet: an extremely efficient convolutional neural network for
-mobile devices", 2017, table 1; width 1."""
+"""ShuffleNet: Zhang, Zhou, Lin, Sun, "ShuffleNet: an extremely efficient convolutional neural
+network for mobile devices", 2017, table 1."""
 
 from functools import partial
 
 from bench.graph import Network, Tensor, block, network
-from bench.models.parts import conv_norm, label
 
-#  groups: channels of stages 2, 3 and 4      <- table 1
+#      stage 2, 3, 4      <- output channels by the number of groups, table 1
 WIDTHS = {
     1: (144, 288, 576),
     2: (200, 400, 800),
@@ -14,34 +13,42 @@ WIDTHS = {
     4: (272, 544, 1088),
     8: (384, 768, 1536),
 }
-UNITS = (4, 8, 4)
+REPEATS = (4, 8, 4)  # units per stage, the first of stride 2
+MEMBERS = {f"shufflenet_v1_g{groups}": groups for groups in WIDTHS}
+
+
+def branch(x: Tensor, out: int, stride: int, groups: int, first: int) -> Tensor:
+    """Grouped 1x1, shuffle, depthwise 3x3 without ReLU, grouped 1x1; a quarter as wide inside as
+    the unit's output. The first 1x1 has `first` groups."""
+    width, out = out // 4, out - (x.shape[0] if stride == 2 else 0)
+    y = x.conv(width, 1, groups=first, bias=False).batchnorm().relu()
+    if groups > 1:
+        y = y.channel_shuffle(groups)
+    y = y.conv(width, 3, stride, pad=1, groups=width, bias=False).batchnorm()
+    return y.conv(out, 1, groups=groups, bias=False).batchnorm()
 
 
 @block
-def unit(x: Tensor, out: int, groups: int, reduce_groups: int, stride: int) -> Tensor:
-    """Figure 2: grouped 1x1 to a quarter of the width, shuffle, depthwise 3x3, grouped 1x1; added
-    to the input, or with stride 2 beside its average (figure 2c)."""
-    branch = out if stride == 1 else out - x.shape[0]
-    y = conv_norm(x, out // 4, 1, groups=reduce_groups).relu()
-    y = y.channel_shuffle(groups) if groups > 1 else y
-    y = conv_norm(y, out // 4, 3, stride, groups=out // 4)
-    y = conv_norm(y, branch, 1, groups=groups)
-    return (x.add(y) if stride == 1 else x.avgpool(3, 2, pad=1).concat(y)).relu()
+def unit(x: Tensor, out: int, stride: int, groups: int, first: int) -> Tensor:
+    """Figure 2b at stride 1: sum with the input; 2c at stride 2: beside the pooled input."""
+    y = branch(x, out, stride, groups, first)
+    shortcut = x.avgpool(3, 2, pad=1) if stride == 2 else x
+    return (shortcut.concat(y) if stride == 2 else shortcut.add(y)).relu()
 
 
-def shufflenet_v1(x: Tensor, groups: int) -> Tensor:
-    """ShuffleNet v1 at width 1.0; the first 1x1 of stage 2 is not grouped, as its input is narrow
-    (section 3.2)."""
-    x = conv_norm(x, 24, 3, 2).relu().maxpool(3, 2, pad=1)
-    for stage, (width, count) in enumerate(zip(WIDTHS[groups], UNITS, strict=True), 2):
-        for i in range(count):
-            first = stage == 2 and i == 0
-            stride, name = 2 if i == 0 else 1, label(stage, i)
-            x = unit(x, width, groups, 1 if first else groups, stride, name=name)
-    return x.global_avgpool().dense(1000)
+def shufflenet_v1(x: Tensor, groups: int, scale: float = 1.0, classes: int = 1000) -> Tensor:
+    """ShuffleNet (v1) of the paper: the very first 1x1 of stage 2 is not grouped, for 24 channels
+    are few. With one group there is nothing to shuffle. The paper's MACs are those of the
+    convolutions alone, without the dense layer."""
+    x = x.conv(24, 3, stride=2, pad=1, bias=False).batchnorm().relu().maxpool(3, 2, pad=1)
+    for stage, (width, repeats) in enumerate(zip(WIDTHS[groups], REPEATS, strict=True)):
+        for i in range(repeats):
+            first = 1 if stage == i == 0 else groups
+            x = unit(x, int(width * scale), 2 if i == 0 else 1, groups, first)
+    return x.global_avgpool().dense(classes)
 
 
 NETWORKS: dict[str, Network] = {
-    f"shufflenet_v1_g{groups}": network(3, 224, 224)(partial(shufflenet_v1, groups=groups))
-    for groups in WIDTHS
+    name: network(3, 224, 224)(partial(shufflenet_v1, groups=groups))
+    for name, groups in MEMBERS.items()
 }

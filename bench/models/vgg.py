@@ -1,5 +1,6 @@
 """VGG: Simonyan, Zisserman, "Very deep convolutional networks for large-scale image recognition",
-2014, table 1: only 3x3 convolutions of stride 1 and pad 1, 2x2 max pooling, no LRN."""
+2014, table 1: only 3x3 convolutions of stride 1 and pad 1, 2x2 max pooling, no LRN (the table's
+A-LRN) and no 1x1 convolutions (C)."""
 
 from functools import partial
 

@@ -156,7 +156,7 @@ def conv_backward(op: ops.Conv, saved: Any, dy: Array) -> tuple[list[Array], Arr
     spread = spread_channels if depthwise(op, x) else spread_groups
     spread(op, x, kernels, dy, dx, dk)
     weight = dk.reshape(op.out, -1, *op.kernel)
-    return [unpadded(dx, op.pad)], {"weight": weight} | bias_gradient(op.bias, dy.sum((0, 2, 3)))
+    return [unpadded(dx, op.pad)], {"weight": weight} | bias_gradient(op.bias, channel_sum(dy))
 
 
 def spread_groups(op: ops.Conv, x: Array, kernels: Array, dy: Array, dx: Array, dk: Array) -> None:
@@ -180,6 +180,17 @@ def spread_channels(
     for k, (rows, cols) in enumerate(taps(x.shape, op.kernel, op.stride)):
         dk[:, :, k] = np.einsum("ncmhw,nchw->cm", flow, x[:, :, rows, cols])
         dx[:, :, rows, cols] += np.einsum("ncmhw,cm->nchw", flow, kernels[:, :, k])
+
+
+def channel_sum(x: Array) -> Array:
+    """Sum over N, H and W; in float32 one value after the other, as a plain loop does.
+
+    NumPy adds in pairs, more exactly than many a correct program: by that measure oneDNN's
+    gradient of a bias, which is such a loop, would be wrong."""
+    if x.dtype != np.float32:
+        return np.asarray(x.sum((0, 2, 3)))
+    sums: Array = np.cumsum(x.swapaxes(0, 1).reshape(x.shape[1], -1), 1, np.float32)
+    return sums[:, -1]
 
 
 def bias_gradient(wanted: bool, value: Array) -> Arrays:
@@ -210,14 +221,16 @@ def batchnorm(op: ops.BatchNorm, at: At) -> tuple[Array, Any]:
 
 def moments(x: Array) -> tuple[Array, Array]:
     """Mean and biased variance of each channel."""
-    return x.mean((0, 2, 3)), x.var((0, 2, 3))
+    count = x.dtype.type(x.size // x.shape[1])
+    mean = channel_sum(x) / count
+    return mean, channel_sum(np.square(x - mean[:, None, None])) / count
 
 
 @backward(ops.BatchNorm)
 def batchnorm_backward(op: ops.BatchNorm, saved: Any, dy: Array) -> tuple[list[Array], Arrays]:
     """Ioffe, Szegedy 2015, section 3: through the batch's mean and variance in training."""
     normal, inverse, scale, training = saved
-    dscale, dshift = (dy * normal).sum((0, 2, 3)), dy.sum((0, 2, 3))
+    dscale, dshift = channel_sum(dy * normal), channel_sum(dy)
     dx = dy
     if training:
         count = dy.size // dy.shape[1]

@@ -101,7 +101,10 @@ class Layers(object):
         )  # fmt: skip
 
     def relu(self, node, x):
-        return self.activation(node, x, self.net.Relu)
+        def relu(x, names):
+            return self.brew.relu(self.model, x[0], names[0])
+
+        return self.activation(node, x, relu)
 
     def relu6(self, node, x):
         clip = functools.partial(self.net.Clip, min=0.0, max=6.0)
@@ -322,7 +325,8 @@ class Adapter(Base):
             if not self.ideep:
                 sgd(model.net, model.param_init_net, name, name + "_grad")
                 continue
-            model.net._ExtendOps(to_host(self.core, name + "_grad", name + "_grad_cpu"))
+            names = [name + "_grad"], [name + "_grad_cpu"]  # in the graph's order, says the gate
+            model.net._ExtendOps([self.core.CreateOperator("CopyIDEEPToCPU", *names)])
             with self.core.DeviceScope(self.host):
                 sgd(model.net, model.param_init_net, name + "_cpu", name + "_grad_cpu")
             model.net._ExtendOps(to_ideep(self.core, name + "_cpu", name))

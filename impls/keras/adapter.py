@@ -17,7 +17,15 @@ import os
 import sys
 
 from convmark import Adapter as Contract
-from convmark import ChannelsLast, Unsupported, identifier, keys, same_padding, walk
+from convmark import (
+    ChannelsLast,
+    Unsupported,
+    identifier,
+    keys,
+    same_padding,
+    total_loss,
+    walk,
+)
 
 NAME = "keras"
 MODES = ("tensorflow", "jax", "torch", "tensorflow-loop", "jax-loop", "torch-loop")
@@ -39,7 +47,30 @@ def load(framework):
     return module
 
 
-class ChannelsFirst(ChannelsLast):
+def depthwise(node):
+    """Whether layers.DepthwiseConv2D can do it: one input channel a group, equal strides. On
+    TensorFlow a Conv2D with groups is compiled by XLA, many times as slow."""
+    attrs = node["attrs"]
+    h, w = attrs["stride"]
+    return h == w and 1 < attrs["groups"] == node["input_shapes"][0][0]
+
+
+class Layout(ChannelsLast):
+    """Depthwise kernels too: (kh, kw, channels, outputs of each)."""
+
+    def to_native(self, key, array):
+        array, node = super().to_native(key, array), self._split(key)[0]
+        if array.ndim == 4 and depthwise(node):
+            array = array.reshape(*array.shape[:2], node["attrs"]["groups"], -1)
+        return array
+
+    def to_graph(self, key, array):
+        if array.ndim == 4 and depthwise(self._split(key)[0]):
+            array = array.reshape(*array.shape[:2], 1, -1)
+        return super().to_graph(key, array)
+
+
+class ChannelsFirst(Layout):
     """Keras keeps kernels as HWIO in both layouts; here a flattened image is in CHW order."""
 
     def __init__(self, graph):
@@ -68,8 +99,11 @@ class Operators:
 
     def conv(self, node, x):
         a, (x, padding) = node["attrs"], self.pad(node, x[0])
-        options = {"groups": a["groups"], "use_bias": a["bias"], "name": identifier(node["name"])}
-        return self.layers.Conv2D(a["out"], a["kernel"], a["stride"], padding, **options)(x)
+        options = {"use_bias": a["bias"], "name": identifier(node["name"])}
+        window = a["kernel"], a["stride"], padding
+        if depthwise(node):
+            return self.layers.DepthwiseConv2D(*window, a["out"] // a["groups"], **options)(x)
+        return self.layers.Conv2D(a["out"], *window, groups=a["groups"], **options)(x)
 
     def dense(self, node, x):
         a, name = node["attrs"], identifier(node["name"])
@@ -81,6 +115,21 @@ class Operators:
 
     def relu(self, node, x):
         return self.layers.ReLU()(x[0])
+
+    def relu6(self, node, x):
+        return self.layers.ReLU(6.0)(x[0])
+
+    def sigmoid(self, node, x):
+        return self.layers.Activation("sigmoid")(x[0])
+
+    def hardsigmoid(self, node, x):
+        return self.layers.Activation("hard_sigmoid")(x[0])
+
+    def swish(self, node, x):
+        return self.layers.Activation("silu")(x[0])
+
+    def hardswish(self, node, x):
+        return self.layers.Activation("hard_silu")(x[0])
 
     def lrn(self, node, x):  # Keras has none
         return self.layers.Lambda(self.local_norm, arguments=node["attrs"], dtype="float32")(x[0])
@@ -106,6 +155,27 @@ class Operators:
     def dropout(self, node, x):
         return self.layers.Dropout(node["attrs"]["rate"])(x[0])
 
+    def stochasticdepth(self, node, x):
+        rate, ones = node["attrs"]["rate"], (1,) * len(node["output"])
+        return self.layers.Dropout(rate, (None, *ones))(x[0]) if rate else x[0]
+
+    def channelshuffle(self, node, x):
+        groups, (c, h, w) = node["attrs"]["groups"], node["output"]
+        parts, image, order = (groups, c // groups, h * w), (c, h, w), (2, 1, 3)
+        if self.axis == -1:
+            parts, image, order = (h * w, groups, c // groups), (h, w, c), (1, 3, 2)
+        x = self.layers.Permute(order)(self.layers.Reshape(parts)(x[0]))
+        return self.layers.Reshape(image)(x)
+
+    def slice(self, node, x):
+        channels = slice(node["attrs"]["start"], node["attrs"]["stop"])
+        return x[0][:, channels] if self.axis == 1 else x[0][..., channels]
+
+    def multiply(self, node, x):
+        c = node["output"][0]
+        gate = self.layers.Reshape((c, 1, 1) if self.axis == 1 else (1, 1, c))(x[1])
+        return self.layers.Multiply()([x[0], gate])
+
     def add(self, node, x):
         return self.layers.Add()(x)
 
@@ -122,11 +192,12 @@ class TensorFlow:
     def lrn(self, x, size, alpha, beta, k):
         return self.tf.nn.local_response_normalization(x, size // 2, k, alpha / size, beta)
 
-    def functions(self, model, loss, optimizer):
-        """The phases as functions of a batch."""
+    def functions(self, model, evaluated, loss, optimizer):
+        """The phases as functions of a batch; `evaluated` is the model without what only auxiliary
+        classifiers need."""
 
         def inference(data):
-            return model(*data, training=False)
+            return evaluated(*data, training=False)
 
         def forward(data):
             x, y = data
@@ -166,10 +237,10 @@ class Torch(TensorFlow):
     def lrn(self, x, size, alpha, beta, k):
         return self.torch.nn.functional.local_response_norm(x, size, alpha, beta, k)
 
-    def functions(self, model, loss, optimizer):
+    def functions(self, model, evaluated, loss, optimizer):
         def inference(data):
             with self.torch.no_grad():
-                return model(*data, training=False)
+                return evaluated(*data, training=False)
 
         def forward(data):
             x, y = data
@@ -204,11 +275,16 @@ class Jax:
     def __init__(self, native, device):
         self.jax, self.lrn = native.jax, native.lrn
 
-    def functions(self, model, loss, optimizer):
-        self.model, self.optimizer, self.state = model, optimizer, None
+    def functions(self, model, evaluated, loss, optimizer):
+        self.model, self.evaluated = model, evaluated
+        self.optimizer, self.state = optimizer, None
+        self.kept = []  # where the variables of `evaluated` are among those of `model`
+        for whole, part in zip(self.parts(model), self.parts(evaluated)):
+            places = {id(v): i for i, v in enumerate(whole)}
+            self.kept.append([places[id(v)] for v in part])
 
         def inference(state, data):
-            logits, others = model.stateless_call(*state, *data, training=False)
+            logits, others = evaluated.stateless_call(*state, *data, training=False)
             return logits, (state[0], others)
 
         def losses(trainable, others, x, y):
@@ -238,8 +314,7 @@ class Jax:
 
     def bind(self, phase, function, metrics, batch):
         if self.state is None:
-            parts = self.model.trainable_variables, self.model.non_trainable_variables
-            self.state = [[v.value for v in part] for part in parts]
+            self.state = [[v.value for v in part] for part in self.parts(self.model)]
         if phase == "step" and len(self.state) == 2:
             parts = self.optimizer.variables, metrics
             self.state += [[v.value for v in part] for part in parts]
@@ -250,7 +325,21 @@ class Jax:
             self.state[:count] = state
             return result
 
+        if phase == "inference" and self.evaluated is not self.model:
+            return lambda: self.infer(function, batch)
         return step
+
+    def infer(self, function, batch):
+        """An inference step of a model that has a part of the variables only."""
+        state = tuple([part[i] for i in kept] for part, kept in zip(self.state, self.kept))
+        result, state = function(state, iter([batch]))
+        for part, kept, values in zip(self.state, self.kept, state):
+            for i, value in zip(kept, values):
+                part[i] = value
+        return result
+
+    def parts(self, model):
+        return model.trainable_variables, model.non_trainable_variables
 
     def weights(self, model):
         return self.state[0] if self.state else model.trainable_weights
@@ -284,18 +373,28 @@ class Adapter(Contract):
         self.layout = ChannelsLast(graph) if last else ChannelsFirst(graph)
         c, h, w = graph["input"]
         x = keras.Input((h, w, c) if last else (c, h, w))
-        logits = walk(graph, Operators(keras, self.backend.lrn), x)
+        outputs = walk(graph, Operators(keras, self.backend.lrn), x, training=True)
         if self.precision == "bf16":
-            logits = keras.layers.Activation("linear", dtype="float32")(logits)
-        self.model = keras.Model(x, logits)
+            linear = keras.layers.Activation("linear", dtype="float32")
+            outputs = keras.tree.map_structure(linear, outputs)
+        self.model = self.evaluated = keras.Model(x, outputs)
+        if graph["auxiliary"]:
+            self.evaluated = keras.Model(x, outputs[0])
         for key, array in weights.items():
             self.variable(key).assign(self.layout.to_native(key, array))
         named = {id(self.variable(key)): key for key in keys(graph)}
         self.keys = [named.get(id(v), v.path) for v in self.model.trainable_weights]
-        training = graph["training"]
-        self.loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        self.sgd = keras.optimizers.SGD(training["learning_rate"], training["momentum"])
-        functions = self.backend.functions(self.model, self.loss, self.sgd)
+        self.sgd = keras.optimizers.SGD(**graph["training"])
+        entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        self.losses, self.outputs = (entropy, None), 1  # what compile takes
+        if graph["auxiliary"]:
+            weights = [1.0, *(weight for _, weight in graph["auxiliary"])]
+            self.losses, self.outputs = ([entropy] * len(weights), weights), len(weights)
+
+        def loss(y, outputs):
+            return total_loss(graph, outputs, lambda logits: entropy(y, logits))
+
+        functions = self.backend.functions(self.model, self.evaluated, loss, self.sgd)
         self.functions = {function.__name__: function for function in functions}
 
     def variable(self, key):
@@ -323,6 +422,8 @@ class Adapter(Contract):
         batch = tuple(self.keras.ops.convert_to_tensor(a) for a in arrays)
         if phase == "step":
             self.sgd.build(self.model.trainable_variables)
+            if not self.loop and self.outputs > 1:  # labels for each of the losses
+                batch = batch[0], [batch[1]] * self.outputs
         if phase not in self.phases:
             self.phases[phase] = self.looped(phase) if self.loop else self.fitted(phase)
         return self.backend.bind(phase, *self.phases[phase], batch)
@@ -340,8 +441,9 @@ class Adapter(Contract):
                 return function(*arguments)
 
         kind = Custom if phase in ("forward", "train") else self.keras.Model
-        model = kind(self.model.inputs, self.model.outputs)
-        model.compile(self.sgd, self.loss, jit_compile=self.backend.jit)
+        original = self.evaluated if phase == "inference" else self.model
+        model = kind(original.inputs, original.outputs)
+        model.compile(self.sgd, *self.losses, jit_compile=self.backend.jit)
         if phase == "inference":
             model.make_predict_function()
             return model.predict_function, []

@@ -1,23 +1,30 @@
 """MXNet: a Gluon block, hybridized or not, and the symbolic executor, in NCHW.
 
-One generated function serves all three: `F` is `mx.nd` or `mx.sym`, `p` the parameters by name.
+The same generated functions serve all three: `F` is `mx.nd` or `mx.sym`, `p` the parameters by
+name.
 """
 
+import functools
 import os
 
 from convmark import Adapter as Contract
-from convmark import Unsupported, define, keys, program
+from convmark import Unsupported, define, keys, nodes_of, program, total_loss
 
 NAME = "mxnet"
 MODES = ("hybrid", "eager", "symbolic")
-
-
+# what the fusing in inference takes into a convolution, or out as doing nothing
+FUSED = ("batchnorm", "relu", "relu6", "dropout", "stochasticdepth")
 CALLS = {  # each op in MXNet's words: x its inputs, p its parameters, the rest its attributes
     "conv": "F.Convolution({x}, {p}, kernel={kernel}, stride={stride}, pad={pad}, "
     "num_filter={out}, num_group={groups}, no_bias={no_bias})",
     "dense": "F.FullyConnected({x}, {p}, num_hidden={out}, no_bias={no_bias})",
     "batchnorm": "F.BatchNorm({x}, {p}, eps={eps}, momentum=0.9, fix_gamma=False)",
     "relu": "F.Activation({x}, act_type='relu')",
+    "relu6": "F.clip({x}, 0, 6)",  # as MXNet's own MobileNet; oneDNN fuses it with a convolution
+    "sigmoid": "F.sigmoid({x})",
+    "hardsigmoid": "F.hard_sigmoid({x}, alpha=1 / 6)",
+    "swish": "F.elemwise_mul({x}, F.sigmoid({x}))",
+    "hardswish": "F.elemwise_mul({x}, F.hard_sigmoid({x}, alpha=1 / 6))",
     # The two reshapes hand a gradient in plain layout to the backward of LRN: given one in oneDNN's
     # blocked layout, as a convolution leaves it, MXNet 1.9.1 computes a wrong gradient (off by 1e-3
     # of its rms in AlexNet, by 0.4 with alpha 1).
@@ -29,19 +36,28 @@ CALLS = {  # each op in MXNet's words: x its inputs, p its parameters, the rest 
     "globalavgpool": "F.flatten(F.Pooling({x}, kernel=(1, 1), pool_type='avg', global_pool=True))",
     "flatten": "F.flatten({x})",
     "dropout": "F.Dropout({x}, p={rate})",
+    "stochasticdepth": "F.Dropout({x}, p={rate}, axes=(1, 2, 3))",
+    "channelshuffle": "F.reshape(F.swapaxes("
+    "F.reshape({x}, shape=(0, -4, {groups}, -1, -2)), 1, 2), shape=(0, -3, -2))",
+    "slice": "F.slice_axis({x}, axis=1, begin={start}, end={stop})",
+    "multiply": "F.broadcast_mul({args[0]}, F.reshape({args[1]}, shape=(0, 0, 1, 1)))",
     "add": "F.{sum}({x})",
     "concat": "F.concat({x}, dim=1)",
 }
 
 
-def call(node, args):
-    """A node as a call of its operator."""
+def call(node, args, shared):
+    """A node as a call of its operator. oneDNN fuses the sum of two with a convolution; for a
+    result in `shared`, see there, we choose the sum that is not fused."""
+    if node["op"] == "stochasticdepth" and not node["attrs"]["rate"]:
+        return args[0]
     fields = {k: tuple(v) if isinstance(v, list) else v for k, v in node["attrs"].items()}
     names = list(node["weights"]) + list(node["state"])
-    fields["x"] = ", ".join(args)
+    fields["x"], fields["args"] = ", ".join(args), args
     fields["p"] = ", ".join('p["%s/%s"]' % (node["name"], name) for name in names)
     fields["no_bias"] = "bias" not in names
-    fields["sum"] = "elemwise_add" if len(args) == 2 else "add_n"  # two are fused with others
+    fused = len(args) == len(set(args)) == 2 and not shared & set(node["inputs"])
+    fields["sum"] = "elemwise_add" if fused else "add_n"
     return CALLS[node["op"]].format(**fields)
 
 
@@ -51,7 +67,32 @@ def cross_entropy(ops, logits, labels):
     return -ops.mean(ops.pick(ops.log_softmax(logits, temperature=1.0), labels))
 
 
-def block(mx, forward, arrays, state, params=None):
+def shared_results(graph):
+    """Results x that enter a sum and an operator that MXNet 1.9.1 fuses too: for a convolution's x
+    its inference computes x + relu(x) and x + f(relu(x)) wrong, and fails on x + x."""
+    sums = {node["name"] for node in graph["nodes"] if node["op"] == "add"}
+    return {i for n in graph["nodes"] if n["op"] in FUSED for i in n["inputs"]} - sums
+
+
+def functions(graph):
+    """`forward(F, x, p)`, the logits of a batch, `loss(F, x, y, p)`, the loss, and their source."""
+    calls = dict.fromkeys(CALLS, functools.partial(call, shared=shared_results(graph)))
+    head = "def forward(F, x, p):"
+    texts = [program(graph, calls, head, training=training) for training in (False, True)]
+    forward, outputs = (define(text, "forward", {}) for text in texts)
+
+    def loss(ops, x, y, p):
+        return total_loss(graph, outputs(ops, x, p), lambda logits: cross_entropy(ops, logits, y))
+
+    return forward, loss, "\n".join(texts if graph["auxiliary"] else texts[:1])
+
+
+def sgd(graph):
+    """The optimiser's settings, in MXNet's names too."""
+    return {key: graph["training"][key] for key in ("learning_rate", "momentum")}
+
+
+def block(mx, forward, loss, arrays, state, params=None):
     """A Gluon block: `block(x)` gives the logits, `block(x, labels)` the loss."""
 
     class Net(mx.gluon.HybridBlock):
@@ -62,8 +103,7 @@ def block(mx, forward, arrays, state, params=None):
                 setattr(self, key, self.params.get(key, shape=array.shape, grad_req=request))
 
         def hybrid_forward(self, ops, x, labels=None, **p):
-            logits = forward(ops, x, p)
-            return logits if labels is None else cross_entropy(ops, logits, labels)
+            return forward(ops, x, p) if labels is None else loss(ops, x, labels, p)
 
     return Net()
 
@@ -71,9 +111,9 @@ def block(mx, forward, arrays, state, params=None):
 class Gluon(object):
     """The network as a Gluon block, in cached graphs or operator by operator."""
 
-    def __init__(self, mx, context, forward, arrays, state, training, hybrid):
-        self.mx = mx
-        self.net = self.evaluated = block(mx, forward, arrays, state)
+    def __init__(self, mx, context, graph, arrays, forward, loss, hybrid):
+        self.mx, state = mx, keys(graph, "state")
+        self.net = self.evaluated = block(mx, forward, loss, arrays, state)
         self.params = self.net.collect_params()
         self.params.initialize(mx.init.Zero(), ctx=context)
         for key, array in arrays.items():
@@ -81,10 +121,12 @@ class Gluon(object):
         if hybrid:
             self.net.hybridize(static_alloc=True, static_shape=True)
             # the same parameters under oneDNN's fused operators, which have no gradient
-            self.evaluated = block(mx, forward, arrays, state, self.params)
+            names = [node["name"] for node in nodes_of(graph, training=False)]
+            used = {key: a for key, a in arrays.items() if key.rpartition("/")[0] in names}
+            self.evaluated = block(mx, forward, loss, used, state, self.params)
             fused = "MKLDNN" if context.device_type == "cpu" else None
             self.evaluated.hybridize(True, fused, static_alloc=True, static_shape=True)
-        self.trainer = mx.gluon.Trainer(self.params, "sgd", training, kvstore=None)
+        self.trainer = mx.gluon.Trainer(self.params, "sgd", sgd(graph), kvstore=None)
 
     def bind(self, phase, x, y):
         """The forward pass of a phase, and the backward pass of its result."""
@@ -109,15 +151,15 @@ class Gluon(object):
 class Symbolic(object):
     """The network as a symbol that an executor binds to arrays, for each phase and batch."""
 
-    def __init__(self, mx, context, forward, arrays, state, training):
+    def __init__(self, mx, context, graph, arrays, forward, loss):
         self.context = context
         self.weights = {key: mx.nd.array(array, context) for key, array in arrays.items()}
-        self.state = {key: self.weights.pop(key) for key in state}
+        self.state = {key: self.weights.pop(key) for key in keys(graph, "state")}
         self.gradients = {}
         symbols = {key: mx.sym.var(key) for key in arrays}
         self.logits = forward(mx.sym, mx.sym.var("x"), symbols)
-        self.loss = mx.sym.make_loss(cross_entropy(mx.sym, self.logits, mx.sym.var("y")))
-        self.updater = mx.optimizer.get_updater(mx.optimizer.create("sgd", **training))
+        self.loss = mx.sym.make_loss(loss(mx.sym, mx.sym.var("x"), mx.sym.var("y"), symbols))
+        self.updater = mx.optimizer.get_updater(mx.optimizer.create("sgd", **sgd(graph)))
 
     def bind(self, phase, x, y):
         """The forward pass of a phase, and the backward pass of its result. An executor without
@@ -166,12 +208,9 @@ class Adapter(Contract):
         return dict(built, mxnet=self.mx.__version__)
 
     def build(self, graph, weights):
-        head = "def forward(F, x, p):"
-        self.keys, self.text = keys(graph), program(graph, dict.fromkeys(CALLS, call), head)
-        training = {key: graph["training"][key] for key in ("learning_rate", "momentum")}
-        forward, state = define(self.text, "forward", {}), keys(graph, "state")
-        parts = (self.mx, self.context, forward, weights, state, training)
-        self.network = None  # frees the one before
+        forward, loss, self.text = functions(graph)
+        parts = (self.mx, self.context, graph, weights, forward, loss)
+        self.keys, self.network = keys(graph), None  # frees the one before
         if self.mode == "symbolic":
             self.network = Symbolic(*parts)
         else:
