@@ -370,7 +370,7 @@ class Adapter(Contract):
         keras, self.phases = self.keras, {}
         keras.utils.clear_session()
         last = self.backend.data_format == "channels_last"
-        self.layout = ChannelsLast(graph) if last else ChannelsFirst(graph)
+        self.layout = Layout(graph) if last else ChannelsFirst(graph)
         c, h, w = graph["input"]
         x = keras.Input((h, w, c) if last else (c, h, w))
         outputs = walk(graph, Operators(keras, self.backend.lrn), x, training=True)

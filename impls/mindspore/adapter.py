@@ -11,7 +11,7 @@ import linecache
 import mindspore as ms
 import numpy
 from convmark import Adapter as Base
-from convmark import Unsupported, define, identifier, keys, program
+from convmark import Unsupported, define, identifier, keys, program, total_loss
 from mindspore import nn, ops
 
 NAME = "mindspore"
@@ -50,19 +50,41 @@ class ResponseNorm(nn.Cell):
         return x * ops.exp(ops.log(sums + self.k) * -self.beta)
 
 
+class StochasticDepth(nn.Cell):
+    """The images times a dropout of ones, one for each image."""
+
+    def __init__(self, rate, rank):
+        super().__init__()
+        self.rate, self.dropout, self.ones = rate, nn.Dropout(p=rate), (1,) * rank
+
+    def construct(self, x):
+        if not self.training or not self.rate:
+            return x
+        return x * self.dropout(ops.ones((x.shape[0], *self.ones), x.dtype))
+
+
 LAYERS = {
     "conv": conv,
     "dense": lambda node, a: nn.Dense(node["input_shapes"][0][0], a["out"], has_bias=a["bias"]),
     "batchnorm": lambda node, a: nn.BatchNorm2d(node["output"][0], a["eps"]),
     "relu": lambda node, a: nn.ReLU(),
+    "relu6": lambda node, a: nn.ReLU6(),
+    "sigmoid": lambda node, a: nn.Sigmoid(),
+    "hardsigmoid": lambda node, a: nn.HSigmoid(),
+    "swish": lambda node, a: nn.SiLU(),
+    "hardswish": lambda node, a: nn.HSwish(),
     "lrn": lambda node, a: ResponseNorm(node["output"][0], **a),
     "maxpool": lambda node, a: nn.MaxPool2d(*window(a)),
     "avgpool": lambda node, a: nn.AvgPool2d(*window(a), count_include_pad=not any(a["pad"])),
     "flatten": lambda node, a: nn.Flatten(),
     "dropout": lambda node, a: nn.Dropout(p=a["rate"]),
+    "stochasticdepth": lambda node, a: StochasticDepth(a["rate"], len(node["output"])),
+    "channelshuffle": lambda node, a: nn.ChannelShuffle(a["groups"]),
 }
 FUNCTIONS = {
     "globalavgpool": lambda node, x: "ops.mean(%s, (2, 3))" % x[0],
+    "slice": lambda node, x: "%s[:, %d:%d]" % (x[0], node["attrs"]["start"], node["attrs"]["stop"]),
+    "multiply": lambda node, x: "%s * %s.expand_dims(2).expand_dims(3)" % tuple(x),
     "add": lambda node, x: " + ".join(x),
     "concat": lambda node, x: "ops.cat((%s), 1)" % ", ".join(x),
 }
@@ -72,14 +94,18 @@ def layer(node, x):
     return "self.%s(%s)" % (identifier(node["name"]), x[0])
 
 
-def source_of(graph):
-    """The network as the text of a method."""
+def method(graph, name, training):
+    """The network's pass in training or in inference as a method, and its text."""
     expressions = dict(FUNCTIONS, **dict.fromkeys(LAYERS, layer))
-    return program(graph, expressions, "def construct(self, x):")
+    text = program(graph, expressions, "def %s(self, x):" % name, training=training)
+    # the compiler asks `inspect` for the source of what it compiles
+    file = "<%s>" % name
+    linecache.cache[file] = (len(text), None, text.splitlines(True), file)
+    return define(text, name, {"ops": ops, "__name__": __name__}), text
 
 
 class Network(nn.Cell):
-    """The layers of a graph; a subclass has the generated `construct` over them."""
+    """The layers of a graph; a subclass has the generated `learn` and `infer` over them."""
 
     def __init__(self, graph):
         super().__init__()
@@ -87,6 +113,21 @@ class Network(nn.Cell):
             if node["op"] in LAYERS:
                 made = LAYERS[node["op"]](node, node["attrs"])
                 setattr(self, identifier(node["name"]), made)
+
+    def construct(self, x):
+        return self.learn(x) if self.training else self.infer(x)
+
+
+class Loss(nn.Cell):
+    """The loss of a batch."""
+
+    def __init__(self, graph, network):
+        super().__init__()
+        self.network, self.entropy = network, nn.CrossEntropyLoss()
+        self.graph = {"auxiliary": graph["auxiliary"]}  # all that total_loss reads
+
+    def construct(self, x, y):
+        return total_loss(self.graph, self.network(x), lambda z: self.entropy(z, y))
 
 
 def select_gpu(tf32):
@@ -114,20 +155,18 @@ class Adapter(Base):
         return {"mindspore": ms.__version__, "numpy": numpy.__version__}
 
     def build(self, graph, weights):
-        self.graph, self.text = graph, source_of(graph)
-        # the compiler asks `inspect` for the source of what it compiles
-        lines = self.text.splitlines(True)
-        linecache.cache["<construct>"] = (len(self.text), None, lines, "<construct>")
-        scope = {"ops": ops, "__name__": __name__}
-        kind = type("Native", (Network,), {"construct": define(self.text, "construct", scope)})
-        self.native = kind(graph)
+        self.graph = graph
+        learn, self.text = method(graph, "learn", training=True)
+        infer, text = method(graph, "infer", training=False)
+        self.text += "\n" + text
+        self.native = type("Native", (Network,), {"learn": learn, "infer": infer})(graph)
         for key, array in weights.items():
             self.parameter(key).set_data(ms.Tensor(array))
         self.phases = self.phases_of(self.native, **graph["training"])
 
     def phases_of(self, network, learning_rate, momentum):
         """The four phases as functions of a batch."""
-        loss = nn.WithLossCell(network, nn.CrossEntropyLoss())
+        loss = Loss(self.graph, network)
         self.trained = network.trainable_params()
         train = ms.value_and_grad(loss, None, self.trained)
         optimizer = nn.SGD(self.trained, learning_rate, momentum)

@@ -22,6 +22,7 @@ from paddle import inference, nn, static
 NAME = "paddlepaddle"
 MODES = ("dynamic", "to_static", "static", "predictor")
 FIELDS = {"scale": "weight", "shift": "bias", "mean": "_mean", "variance": "_variance"}
+BLOCK = 16  # channels, at most, in a block of oneDNN's layouts
 
 
 def conv(node, a):
@@ -84,17 +85,20 @@ def source_of(graph, training):
 
 def expressions(graph, training):
     """One line of Python for each operator. Slices are parts of a split, all of one where they
-    are the whole of a value: the gradients of two slices take 47 times longer."""
+    are the whole of a value: the gradients of two slices take 47 times longer. But oneDNN's split
+    and slice end in an exception where a part of a blocked layout begins inside a block."""
     parts = partitions(nodes_of(graph, training))
 
     def part(node, x):
         source, start, stop = node["inputs"][0], node["attrs"]["start"], node["attrs"]["stop"]
+        three = [n for n in (start, stop - start, node["input_shapes"][0][0] - stop) if n]
+        sizes, rest = parts.get(source, three), "parts_" + identifier(source)
+        if not training and any(n % BLOCK for n in sizes):
+            return "paddle.crop(%s, %s, %s)" % (x[0], [-1, *node["output"]], [0, start, 0, 0])
+        split = "paddle.split(%s, %s, 1)" % (x[0], sizes)
         if source not in parts:
-            sizes = [n for n in (start, stop - start, node["input_shapes"][0][0] - stop) if n]
-            return "paddle.split(%s, %s, 1)[%d]" % (x[0], sizes, start > 0)
-        rest = "parts_" + identifier(source)
-        whole = "(%s := paddle.split(%s, %s, 1))" % (rest, x[0], parts[source])
-        return (rest if start else whole) + ".pop(0)"
+            return "%s[%d]" % (split, start > 0)
+        return "%s.pop(0)" % (rest if start else "(%s := %s)" % (rest, split))
 
     return dict(EXPRESSIONS, slice=part)
 
@@ -124,11 +128,9 @@ class Network(nn.Layer):
             if node["op"] in LAYERS:
                 layer = LAYERS[node["op"]](node, node["attrs"])
                 self.add_sublayer(identifier(node["name"]), layer)
-        texts, scope = (
-            [source_of(graph, mode) for mode in (True, False)],
-            {"paddle": paddle, "F": F},
-        )
-        self.text = "\n".join(dict.fromkeys(texts))  # two where there are auxiliary classifiers
+        texts = [source_of(graph, training) for training in (True, False)]
+        scope = {"paddle": paddle, "F": F}
+        self.text = "\n".join(dict.fromkeys(texts))  # two where training differs
         self.learn, self.infer = (define(text, "forward", scope) for text in texts)
 
     def forward(self, x, y=None):
@@ -278,6 +280,8 @@ class Predictor(Dynamic):
             else:
                 config.set_cpu_math_library_num_threads(threads)
                 config.enable_mkldnn()
+                # "Not found attr. The drr attr [fuse_activation]" for two convolutions and a ReLU
+                config.delete_pass("conv_concat_activation_onednn_fuse_pass")
             self.predictor = inference.create_predictor(config)
 
     def bind(self, phase, x, y=None):
