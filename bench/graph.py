@@ -193,7 +193,7 @@ class Graph:
         except ShapeError:
             return self
         same = [node.weights for node in small.nodes] == [node.weights for node in self.nodes]
-        return small if same else self
+        return small if same and all(map(covered, small.nodes)) else self
 
     def digest(self) -> str:
         """A hash of everything that a worker is told, but for the name."""
@@ -206,6 +206,13 @@ class Graph:
             replace(n, op=type(n.op)(0.0)) if isinstance(n.op, Dropout) else n for n in self.nodes
         )
         return replace(self, nodes=tuple(nodes))
+
+
+def covered(node: Node) -> bool:
+    """Whether a sliding window is no larger than its image: CNTK refuses the others, and GoogLeNet
+    has so many equal maxima in such poolings that correct programs part."""
+    kernel: Pair = getattr(node.op, "kernel", (1, 1))
+    return all(k <= n for k, n in zip(kernel, node.input_shapes[0][1:], strict=False))
 
 
 def smaller(size: int) -> int:

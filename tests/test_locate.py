@@ -80,7 +80,13 @@ def test_bisection_finds_the_node_and_asks_few_times() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [("resnet50", (3, 96, 96)), ("vgg16", (3, 224, 224)), ("lenet5", (1, 32, 32))]
+    ("name", "size"),
+    [
+        ("resnet50", (3, 96, 96)),
+        ("vgg16", (3, 224, 224)),
+        ("lenet5", (1, 32, 32)),
+        ("googlenet", (3, 224, 224)),  # its 5x5 windows would be larger than the last images
+    ],
 )
 def test_networks_are_checked_small_where_their_weights_do_not_depend_on_it(
     name: str, size: tuple[int, ...]
