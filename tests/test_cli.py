@@ -32,7 +32,7 @@ WRONG = {
     "framework to set up": (["setup", "--framework", "tensorflw"], ["'tensorflow'", "torch"]),
     "no framework": (["run", "--framework", ","], ["unknown framework", "torch"]),
     "model": (["run", "--model", "lenet"], ["'lenet'", "'lenet5'", "vgg16"]),
-    "model to check": (["check", "--model", "lenet5,vgg17"], ["'vgg17'", "'alexnet'", "lenet5"]),
+    "model to check": (["check", "--model", "alexnit"], ["'alexnit'", "'alexnet'", "lenet5"]),
     "file of a model": (["run", "--model", "no/such.py:net"], ["no file 'no/such.py'"]),
     "mode": (["run", "--framework", "torch", "--mode", "compil"], ["'compile'", "eager", "all"]),
     "phase": (["run", "--phase", "trian"], ["'trian'", "'train'", "forward, inference, step"]),
