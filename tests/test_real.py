@@ -91,8 +91,10 @@ def test_networks_agree(
     assert {v.parameters for v in verdicts if v.ok} == {models.load(name).params}
 
 
-@pytest.mark.parametrize("contender", PAIRS, ids=str)
+@pytest.mark.parametrize("contender", [c for c in PAIRS if is_default(c)], ids=str)
 def test_training_is_the_same(contender: Contender, entrants: Entrants, tmp_path: Path) -> None:
+    """In default modes. Caffe2's `net` and Keras 2.3 on Theano part: their max pooling gives the
+    whole gradient to each of equal maxima, which the empty background of a digit has."""
     verdicts = examined(entrants, contender, subject(Training, SMALL), tmp_path)
     assert bad(verdicts) == []
 
