@@ -189,7 +189,10 @@ class Checker:
             return [self.failed(referee, phase, wrong, count) for phase in PHASES]
         inference = self.judged(referee, "inference", count)
         if inference.status == "wrong":  # a prefix was built since
-            self.build(referee)
+            try:
+                self.build(referee)
+            except Failure as failure:
+                return [inference, self.failed(referee, "training", failure)]
         return [inference, self.judged(referee, "training", count)]
 
     def build(self, referee: Referee | Curve) -> int:

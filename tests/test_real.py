@@ -91,10 +91,14 @@ def test_networks_agree(
     assert {v.parameters for v in verdicts if v.ok} == {models.load(name).params}
 
 
-@pytest.mark.parametrize("contender", [c for c in PAIRS if is_default(c)], ids=str)
+# Theano, and in other modes Caffe2 and Keras 2.3, part from the referee: their max pooling gives
+# the whole gradient to each of equal maxima, which the empty background of a digit has.
+TRAINED = [c for c in PAIRS if is_default(c) and c.framework != "theano"]
+
+
+@pytest.mark.parametrize("contender", TRAINED, ids=str)
 def test_training_is_the_same(contender: Contender, entrants: Entrants, tmp_path: Path) -> None:
-    """In default modes. Caffe2's `net` and Keras 2.3 on Theano part: their max pooling gives the
-    whole gradient to each of equal maxima, which the empty background of a digit has."""
+    """In default modes."""
     verdicts = examined(entrants, contender, subject(Training, SMALL), tmp_path)
     assert bad(verdicts) == []
 
