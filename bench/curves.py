@@ -16,7 +16,7 @@ import numpy as np
 
 from bench import digits, reference, weights
 from bench.graph import Graph
-from bench.reference import Array, Arrays
+from bench.reference import Array
 
 MODELS = ("lenet5", "resnet20")
 STEPS, BATCH, LEARNING_RATE = 20, 16, 0.003
@@ -45,16 +45,9 @@ class Curve:
         return np.maximum(MARGIN * np.maximum.accumulate(error), FLOOR * np.abs(self.true))
 
     def descend(self, dtype: Any) -> list[float]:
-        """The loss before each step; v = momentum v + g; w = w - learning_rate v."""
-        values: Arrays = {k: v.astype(dtype) for k, v in self.weights.items()}
-        velocity: Arrays = {}
-        losses = []
-        for x, y in zip(self.x, self.y, strict=True):
-            passed = reference.train(self.graph, values, x, dtype)
-            loss, gradients, _ = reference.backpropagate(passed, y)
-            losses.append(loss)
-            reference.sgd(self.graph, values, velocity, gradients)
-        return losses
+        """The loss before each step, in one precision."""
+        batches = zip(self.x, self.y, strict=True)
+        return reference.descend(self.graph, self.weights, batches, dtype)[0]
 
     def compare(self, losses: Sequence[float]) -> dict[str, Any]:
         """Status, reason, and the step that comes nearest to its bound, or passes it furthest."""

@@ -122,12 +122,8 @@ class Referee:
 
     def descend(self, steps: int, dtype: Any) -> Arrays:
         """The parameters after some steps on one batch, in one precision."""
-        values: Arrays = {k: v.astype(dtype) for k, v in self.weights.items()}
-        velocity: Arrays = {}
-        for _ in range(steps):
-            passed = reference.train(self.graph, values, self.x, dtype)
-            reference.sgd(self.graph, values, velocity, reference.backpropagate(passed, self.y)[1])
-        return {k: values[k] for k in velocity}
+        batches = [(self.x, self.y)] * steps
+        return reference.descend(self.graph, self.weights, batches, dtype)[1]
 
 
 def expected(true: Array, twin: Array, other: Array | None = None) -> Expected:

@@ -184,6 +184,22 @@ def consumers(graph):
     return collections.Counter(i for node in graph["nodes"] for i in node["inputs"])
 
 
+def partitions(nodes):
+    """Sizes of the slices of each value that are the whole of it, in order: one split, whose
+    backward is one join, where that of each slice fills a tensor of zeros and adds it to the
+    others."""
+    found = collections.defaultdict(list)
+    for node in nodes:
+        if node["op"] == "slice":
+            found[node["inputs"][0]].append(node)
+    return {source: [n["output"][0] for n in p] for source, p in found.items() if are_whole(p)}
+
+
+def are_whole(slices):
+    starts, stops = ([node["attrs"][end] for node in slices] for end in ("start", "stop"))
+    return [*starts, slices[0]["input_shapes"][0][0]] == [0, *stops]
+
+
 def same_padding(n, k, s, p, out):
     """Whether "SAME" pads an axis as the graph does: half of what is missing, rounded down, in
     front. (What the graph pads behind and no window reaches does not matter.)"""
@@ -235,3 +251,27 @@ class ChannelsLast(object):
     def _split(self, key):
         name, _, weight = key.rpartition("/")
         return self.nodes[name], weight
+
+
+def is_depthwise(node):
+    """Whether the depthwise operators of frameworks in NHWC can do a convolution: one input channel
+    a group, equal strides."""
+    attrs = node["attrs"]
+    h, w = attrs["stride"]
+    return h == w and 1 < attrs["groups"] == node["input_shapes"][0][0]
+
+
+class DepthwiseLast(ChannelsLast):
+    """Depthwise kernels too: (kh, kw, channels, outputs of each)."""
+
+    def to_native(self, key, array):
+        array, node = super(DepthwiseLast, self).to_native(key, array), self._split(key)[0]
+        if array.ndim == 4 and is_depthwise(node):
+            array = array.reshape((*array.shape[:2], node["attrs"]["groups"], -1))
+        return array
+
+    def to_graph(self, key, array):
+        array = numpy.asarray(array)
+        if array.ndim == 4 and is_depthwise(self._split(key)[0]):
+            array = array.reshape((*array.shape[:2], 1, -1))
+        return super(DepthwiseLast, self).to_graph(key, array)

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ import pytest
 from bench import cli, envs, gate
 from bench.cases import Contender
 from bench.client import Worker
+from bench.parity import Checker
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ADAPTERS = Path(__file__).parent / "adapters"
@@ -45,6 +47,17 @@ def fake(name: str, lock: str = "0", mode: str = "plain") -> Any:
 def fakes(*contenders: Contender) -> dict[Contender, Any]:
     """Entrants for these contenders."""
     return {c: fake(c.framework, mode=c.mode) for c in contenders}
+
+
+@contextmanager
+def mistaken(folder: Path) -> Iterator[Checker]:
+    """The checker of a worker whose framework, else correct, has the mistake that the network's
+    name says: see tests/adapters/wrong.py."""
+    entrant = fake("wrong")
+    variables = entrant.variables(1) | {"CONVMARK_REAL": str(ADAPTERS / "toy.py")}
+    with Worker(entrant.python, ADAPTERS / "wrong.py", 1, variables, folder / "log") as worker:
+        worker.call("hello", 60, mode="plain", device="cpu", precision="fp32", threads=1)
+        yield Checker(worker, entrant.contender, folder)
 
 
 def worker(name: str, log: Path) -> Worker:

@@ -11,11 +11,10 @@ import pytest
 
 from bench import gate, locate, models
 from bench.cases import Contender
-from bench.client import Worker
 from bench.graph import Graph, Tensor, build
 from bench.parity import Checker, Referee, Verdict
 from bench.subjects import LARGEST, MOST, Subject, portions
-from tests.conftest import ADAPTERS, fake, fakes
+from tests.conftest import fakes, mistaken
 from tests.test_parity import network, silent
 
 #          mistake: the node and a piece of what is said of it
@@ -31,12 +30,8 @@ CULPRITS = {
 
 @pytest.fixture(scope="module")
 def wrong(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
-    folder = tmp_path_factory.mktemp("wrong")
-    entrant = fake("wrong")
-    variables = entrant.variables(1) | {"CONVMARK_REAL": str(ADAPTERS / "toy.py")}
-    with Worker(entrant.python, ADAPTERS / "wrong.py", 1, variables, folder / "log") as worker:
-        worker.call("hello", 60, mode="plain", device="cpu", precision="fp32", threads=1)
-        yield Checker(worker, entrant.contender, folder)
+    with mistaken(tmp_path_factory.mktemp("wrong")) as checker:
+        yield checker
 
 
 @pytest.mark.parametrize("mistake", CULPRITS)

@@ -11,12 +11,11 @@ import pytest
 
 from bench import conformance, gate
 from bench.cases import Contender
-from bench.client import Worker
 from bench.errors import Unavailable
 from bench.graph import Graph, Tensor, build
 from bench.parity import Checker, Referee, Verdict, compare, expected
 from bench.subjects import Subject, Training
-from tests.conftest import ADAPTERS, fake, fakes
+from tests.conftest import fake, fakes, mistaken
 
 TOY = Contender("toy", "plain")
 MISTAKES = (
@@ -49,12 +48,8 @@ def silent(what: str, verdicts: list[Verdict]) -> None:
 @pytest.fixture(scope="module")
 def wrong(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
     """A worker whose framework has the mistake that the network's name says."""
-    folder = tmp_path_factory.mktemp("wrong")
-    entrant = fake("wrong")
-    variables = entrant.variables(1) | {"CONVMARK_REAL": str(ADAPTERS / "toy.py")}
-    with Worker(entrant.python, ADAPTERS / "wrong.py", 1, variables, folder / "log") as worker:
-        worker.call("hello", 60, mode="plain", device="cpu", precision="fp32", threads=1)
-        yield Checker(worker, entrant.contender, folder)
+    with mistaken(tmp_path_factory.mktemp("wrong")) as checker:
+        yield checker
 
 
 def test_a_correct_framework_passes(wrong: Checker) -> None:

@@ -8,11 +8,11 @@ Arrays are (N, C, H, W) or (N, K). `FORWARD[kind](op, at)` gives the output and 
 backward needs, `BACKWARD[kind](op, saved, gradient)` the gradients of the inputs and weights.
 """
 
-from bench.reference.network import Run, backpropagate, cross_entropy, rms, run, sgd, train
+from bench.reference.network import Run, backpropagate, cross_entropy, descend, rms, run, train
 from bench.reference.operators import BACKWARD, FORWARD, Array, Arrays, At, moments
 from bench.reference.ties import TIES
 
 __all__ = [
     "BACKWARD", "FORWARD", "TIES", "Array", "Arrays", "At", "Run", "backpropagate",
-    "cross_entropy", "moments", "rms", "run", "sgd", "train",
+    "cross_entropy", "descend", "moments", "rms", "run", "train",
 ]  # fmt: skip

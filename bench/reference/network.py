@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,3 +119,16 @@ def sgd(graph: Graph, values: Arrays, velocity: Arrays, gradients: Arrays) -> No
         rate, momentum = (gradient.dtype.type(n) for n in (graph.learning_rate, graph.momentum))
         velocity[key] = momentum * velocity.get(key, 0 * gradient) + gradient
         values[key] = values[key] - rate * velocity[key]
+
+
+def descend(
+    graph: Graph, weights: Mapping[str, Array], batches: Iterable[tuple[Array, Array]], dtype: Any
+) -> tuple[list[float], Arrays]:
+    """Train on one batch after the other: the loss before each step, and the parameters at last."""
+    values: Arrays = {k: v.astype(dtype) for k, v in weights.items()}
+    losses, velocity = [], Arrays()
+    for x, y in batches:
+        loss, gradients, _ = backpropagate(train(graph, values, x, dtype), y)
+        losses.append(loss)
+        sgd(graph, values, velocity, gradients)
+    return losses, {k: values[k] for k in velocity}

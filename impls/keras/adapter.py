@@ -18,9 +18,10 @@ import sys
 
 from convmark import Adapter as Contract
 from convmark import (
-    ChannelsLast,
+    DepthwiseLast,
     Unsupported,
     identifier,
+    is_depthwise,
     keys,
     same_padding,
     total_loss,
@@ -47,30 +48,7 @@ def load(framework):
     return module
 
 
-def depthwise(node):
-    """Whether layers.DepthwiseConv2D can do it: one input channel a group, equal strides. On
-    TensorFlow a Conv2D with groups is compiled by XLA, many times as slow."""
-    attrs = node["attrs"]
-    h, w = attrs["stride"]
-    return h == w and 1 < attrs["groups"] == node["input_shapes"][0][0]
-
-
-class Layout(ChannelsLast):
-    """Depthwise kernels too: (kh, kw, channels, outputs of each)."""
-
-    def to_native(self, key, array):
-        array, node = super().to_native(key, array), self._split(key)[0]
-        if array.ndim == 4 and depthwise(node):
-            array = array.reshape(*array.shape[:2], node["attrs"]["groups"], -1)
-        return array
-
-    def to_graph(self, key, array):
-        if array.ndim == 4 and depthwise(self._split(key)[0]):
-            array = array.reshape(*array.shape[:2], 1, -1)
-        return super().to_graph(key, array)
-
-
-class ChannelsFirst(Layout):
+class ChannelsFirst(DepthwiseLast):
     """Keras keeps kernels as HWIO in both layouts; here a flattened image is in CHW order."""
 
     def __init__(self, graph):
@@ -101,7 +79,7 @@ class Operators:
         a, (x, padding) = node["attrs"], self.pad(node, x[0])
         options = {"use_bias": a["bias"], "name": identifier(node["name"])}
         window = a["kernel"], a["stride"], padding
-        if depthwise(node):
+        if is_depthwise(node):  # on TensorFlow XLA compiles groups, many times as slow
             return self.layers.DepthwiseConv2D(*window, a["out"] // a["groups"], **options)(x)
         return self.layers.Conv2D(a["out"], *window, groups=a["groups"], **options)(x)
 
@@ -370,7 +348,7 @@ class Adapter(Contract):
         keras, self.phases = self.keras, {}
         keras.utils.clear_session()
         last = self.backend.data_format == "channels_last"
-        self.layout = Layout(graph) if last else ChannelsFirst(graph)
+        self.layout = DepthwiseLast(graph) if last else ChannelsFirst(graph)
         c, h, w = graph["input"]
         x = keras.Input((h, w, c) if last else (c, h, w))
         outputs = walk(graph, Operators(keras, self.backend.lrn), x, training=True)

@@ -10,12 +10,21 @@ and fails in static training. AdaptiveAvgPool2D, because the gradient of mean is
 """
 
 import tempfile
-from collections import defaultdict
 
 import numpy
 import paddle
 import paddle.nn.functional as F
-from convmark import PHASES, Unsupported, define, identifier, keys, nodes_of, program, total_loss
+from convmark import (
+    PHASES,
+    Unsupported,
+    define,
+    identifier,
+    keys,
+    nodes_of,
+    partitions,
+    program,
+    total_loss,
+)
 from convmark import Adapter as Contract
 from paddle import inference, nn, static
 
@@ -101,20 +110,6 @@ def expressions(graph, training):
         return "%s.pop(0)" % (rest if start else "(%s := %s)" % (rest, split))
 
     return dict(EXPRESSIONS, slice=part)
-
-
-def partitions(nodes):
-    """Sizes of the slices of each value that are the whole of it, in order."""
-    found = defaultdict(list)
-    for node in nodes:
-        if node["op"] == "slice":
-            found[node["inputs"][0]].append(node)
-    return {source: [n["output"][0] for n in p] for source, p in found.items() if whole(p)}
-
-
-def whole(slices):
-    starts, stops = ([node["attrs"][end] for node in slices] for end in ("start", "stop"))
-    return [*starts, slices[0]["input_shapes"][0][0]] == [0, *stops]
 
 
 class Network(nn.Layer):

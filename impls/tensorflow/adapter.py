@@ -10,10 +10,11 @@ import numpy
 import tensorflow as tf
 from convmark import Adapter as Contract
 from convmark import (
-    ChannelsLast,
+    DepthwiseLast,
     Unsupported,
     define,
     identifier,
+    is_depthwise,
     keys,
     program,
     same_padding,
@@ -58,31 +59,6 @@ def pad(node, x, value="0"):
     )
 
 
-def depthwise(node):
-    """Whether tf.nn.depthwise_conv2d can do it: one input channel a group, equal strides. It has
-    gradients without oneDNN too. A grouped tf.nn.conv2d, which the CPU joins with tf.pad, is a
-    tenth faster in inference with strides; in training they are level."""
-    attrs = node["attrs"]
-    h, w = attrs["stride"]
-    return h == w and 1 < attrs["groups"] == node["input_shapes"][0][0]
-
-
-class Layout(ChannelsLast):
-    """Depthwise kernels too: (kh, kw, channels, outputs of each)."""
-
-    def to_native(self, key, array):
-        array, node = super().to_native(key, array), self._split(key)[0]
-        if array.ndim == 4 and depthwise(node):
-            array = array.reshape(*array.shape[:2], node["attrs"]["groups"], -1)
-        return array
-
-    def to_graph(self, key, array):
-        array, node = numpy.asarray(array), self._split(key)[0]
-        if array.ndim == 4 and depthwise(node):
-            array = array.reshape(*array.shape[:2], 1, -1)
-        return super().to_graph(key, array)
-
-
 class Expressions:
     """What each operator is in TensorFlow, as source: one method per operator."""
 
@@ -107,7 +83,9 @@ class Expressions:
 
     def conv(self, node, x):
         (value, padding), (h, w) = pad(node, x[0]), node["attrs"]["stride"]
-        if depthwise(node):
+        # Has gradients without oneDNN too. A grouped tf.nn.conv2d, which the CPU joins with tf.pad,
+        # is a tenth faster in inference with strides; in training they are level.
+        if is_depthwise(node):
             strides = f"[1, {h}, {w}, 1]"
             return self.weighted("tf.nn.depthwise_conv2d", node, value, strides, padding)
         return self.weighted("tf.nn.conv2d", node, value, f"[{h}, {w}]", padding)
@@ -221,7 +199,7 @@ class Adapter(Contract):
         return {"tensorflow": tf.__version__, "numpy": numpy.__version__, **cuda}
 
     def build(self, graph, weights):
-        self.layout = Layout(graph)
+        self.layout = DepthwiseLast(graph)
         native = {k: self.layout.to_native(k, weights[k]) for k in keys(graph)}
         self.variables = {k: tf.Variable(v) for k, v in native.items()}
         state = {k: tf.Variable(weights[k], trainable=False) for k in keys(graph, "state")}

@@ -4,12 +4,22 @@ Layout: channels_last on both devices. It is the one PyTorch's own tutorial reco
 convolutional networks; on the CPU it trains faster than NCHW.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 
 import torch
 import torch.nn.functional as F
 from convmark import Adapter as Base
-from convmark import Unsupported, consumers, define, identifier, keys, nodes_of, program, total_loss
+from convmark import (
+    Unsupported,
+    consumers,
+    define,
+    identifier,
+    keys,
+    nodes_of,
+    partitions,
+    program,
+    total_loss,
+)
 from torch import nn
 
 NAME = "torch"
@@ -114,21 +124,6 @@ def expressions(graph, training):
 
     table = dict(FUNCTIONS, relu=relu, relu6=relu, slice=part)
     return dict(table, **dict.fromkeys(LAYERS, layer))
-
-
-def partitions(nodes):
-    """Sizes of the slices of a value that are the whole of it, in order: one split, whose backward
-    is one cat, where that of each slice fills a tensor of zeros and adds it to the others."""
-    found = defaultdict(list)
-    for node in nodes:
-        if node["op"] == "slice":
-            found[node["inputs"][0]].append(node)
-    return {source: [n["output"][0] for n in p] for source, p in found.items() if whole(p)}
-
-
-def whole(slices):
-    starts, stops = ([node["attrs"][end] for node in slices] for end in ("start", "stop"))
-    return [*starts, slices[0]["input_shapes"][0][0]] == [0, *stops]
 
 
 class Adapter(Base):
