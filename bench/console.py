@@ -1,4 +1,4 @@
-"""What people see: progress with the time left, and tables. Only `cli.py` uses it."""
+"""What people see: progress with the time left, and tables. Only `cli/` uses it."""
 
 from __future__ import annotations
 

@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
-from bench import cases, cli, envs, frameworks, machine, models
+from bench import cases, envs, frameworks, machine, models
+from bench.cli import Commands
+from bench.cli.commands import run
 from bench.errors import Unavailable
 from bench.store import Run
 from tests.conftest import Command
@@ -214,7 +217,7 @@ def test_listing_frameworks_imports_no_framework_and_no_heavy_library(
     assert done.stderr.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", ["run", "setup", "list", "show", "check", "export"])
+@pytest.mark.parametrize("name", Commands().list_commands(click.Context(Commands())))
 def test_every_command_explains_itself(command: Command, name: str) -> None:
     done = command(name, "--help")
     assert done.status == 0
@@ -243,5 +246,5 @@ def test_what_a_run_tuned_is_said_once_for_all_it_was_set_for() -> None:
 
     facts = {"settings": [setting("THREADS", False), setting("FAST", True)]}
     header = {"contenders": {"a x": facts, "a y": facts, "b z": {"settings": []}}}
-    assert cli.tunings(header) == ["tuned: a x, a y: FAST=1: faster"]
-    assert cli.tunings({}) == []
+    assert run.tunings(header) == ["tuned: a x, a y: FAST=1: faster"]
+    assert run.tunings({}) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import click
 import pytest
 
 from bench import frameworks, models
@@ -42,4 +43,4 @@ def test_every_network_and_command_that_is_named_exists() -> None:
     networks = README[README.index("Networks:") :].split("\n\n")[0]
     assert set(re.findall(r"`(\w+)`", networks)) <= set(models.discover())
     named = {line.split()[1] for line in README.splitlines() if line.startswith("bench ")}
-    assert named == set(bench.commands)
+    assert named == set(bench.list_commands(click.Context(bench)))

@@ -1,0 +1,68 @@
+"""Measures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench import cases
+from bench.cli.options import (
+    device_option,
+    framework_option,
+    json_option,
+    threads_option,
+    untuned_option,
+)
+from bench.cli.output import emit
+from bench.errors import BenchError, NothingMeasured
+
+
+@click.command(name="run")
+@framework_option
+@click.option("--model", metavar="all|quick|A,B", help="Networks, or file.py:function.")
+@device_option
+@click.option("--mode", metavar="default|all|A,B")
+@untuned_option
+@click.option("--phase", metavar="A,B", help=f"Of {', '.join(cases.PHASES)}.")
+@click.option("--batch", metavar="1,32")
+@click.option("--precision", type=click.Choice(cases.PRECISIONS), default="fp32")
+@threads_option
+@click.option("--profile", default="quick", show_default=True, metavar="|".join(cases.PROFILES))
+@click.option("--budget", metavar="10m", help="Time for measuring, all together.")
+@click.option("--rounds", type=click.IntRange(min=1), help="Processes of each contender.")
+@click.option("--seed", type=int, default=0, help="Of the order of turns.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Complete a run.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The new run's folder.")
+@json_option
+def command(resume: Path | None, out: Path | None, as_json: bool, **options: Any) -> None:
+    """Set up, check, measure, and print the table. Without options: the quick profile."""
+    from bench import console, session, store, summary
+
+    if resume and out:
+        raise BenchError("--resume continues a run where it is; leave --out away")
+    place = session.resume(resume) if resume else session.new_run(out, session.Options(**options))
+    session.race(place, console.Watch())
+    frame = summary.summarise(place, store.load(place.folder))
+    if as_json:
+        emit(json.loads(frame.to_json(orient="records")))
+    else:
+        console.summary(frame)
+        for line in tunings(place.header()):
+            console.out.print(line, markup=False)
+        console.say(f"samples: {place.journal}")
+    if not (frame["status"] == "ok").any():
+        raise NothingMeasured(f"nothing could be measured; reasons are in {place.journal}")
+
+
+def tunings(header: dict[str, Any]) -> list[str]:
+    """A line for each tuning that a run applied: what was set, for whom, and why."""
+    found: dict[str, list[str]] = {}
+    for who, facts in header.get("contenders", {}).items():
+        for row in facts["settings"]:
+            if row["tuning"]:
+                text = f"{row['name']}={row['value']}: {row['reason']}"
+                found.setdefault(text, []).append(who)
+    return [f"tuned: {', '.join(who)}: {text}" for text, who in found.items()]
