@@ -70,7 +70,10 @@ def collect(runs: Iterable[Run]) -> list[Series]:
             case = dict(zip(CASE, key, strict=True))
             known = facts.get(str(Contender(*(case[k] for k in CONTENDER))), {})
             point = Point(
-                run.folder.name, header.get("created", ""), stats.central(summary.rounds(group)), known
+                run.folder.name,
+                header.get("created", ""),
+                stats.median(summary.blocks(group)).value,
+                known,
             )
             digest = header.get("models", {}).get(case["model"], {}).get("digest")
             found.setdefault((machine, tuple(case.items()), digest), []).append(point)

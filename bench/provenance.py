@@ -63,6 +63,8 @@ def versions(tables: Tables) -> dict[str, Facts]:
     if "versions" not in frame:
         return {}
     return {
-        str(Contender(*(row[k] for k in CONTENDER))): {k: str(v) for k, v in row["versions"].items()}
+        str(Contender(*(row[k] for k in CONTENDER))): {
+            k: str(v) for k, v in row["versions"].items()
+        }
         for row in frame[frame["versions"].notna()].to_dict("records")
     }

@@ -61,7 +61,9 @@ def show(rows: list[dict[Any, Any]], title: str, overall: float | None, count: i
     ]  # fmt: skip
     console.table(title, columns, cells, left=6)
     if overall:
-        console.out.print(f"All cases together: {overall:.3f} times; far from 1, look at the machine")
+        console.out.print(
+            f"All cases together: {overall:.3f} times; far from 1, look at the machine"
+        )
     console.out.print(f"{count} regressions in {len(rows)} cases")
 
 
