@@ -7,6 +7,8 @@ loses at most the line in flight; a torn last line is closed and skipped.
 Format history:
     1   kinds: process, block, memory, outcome, verdict
     2   contenders may be untuned: `tuned` in every line that has a mode
+    3   memory: a process for each phase; readings before, in and after the steps, and `least`.
+        kind `largest`: the largest batch that fits
 """
 
 from __future__ import annotations
@@ -23,9 +25,10 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from bench.errors import BenchError
+from bench.weighing import WEIGHED, weighed
 
-FORMAT = 2
-READABLE = (1, 2)
+FORMAT = 3
+READABLE = (1, 2, 3)
 HEADER = {"format", "plan"}  # without these it is no run
 RUN, JOURNAL = "run.json", "samples.jsonl"
 CELL = ["model", "batch", "phase", "device", "precision", "threads"]
@@ -178,7 +181,7 @@ class Tables:
 CASE = ["run", *CONTENDER]
 EMPTY = {  # the columns of a table without rows
     "blocks": [*CASE, *CELL, "round", "first_call", "samples"],
-    "memory": [*CASE, *CELL, "round", "baseline", "peak", "used"],
+    "memory": [*CASE, *CELL, "round", "baseline", "peak", *WEIGHED],
     "processes": [*CASE, "model", "batch", "round", "import_seconds", "build_seconds"],
     "outcomes": [*CASE, *CELL, "round", "status", "reason"],
     "verdicts": [*CASE, "model", "phase", "status", "reason", "worst_error", "bound"],
@@ -211,15 +214,6 @@ def long(blocks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         shared = {k: block[k] for k in SAMPLES if k in block}
         for index, seconds in enumerate(block["samples"]):
             yield shared | {"sample": index, "seconds": seconds}
-
-
-def weighed(entry: dict[str, Any]) -> dict[str, Any]:
-    """A memory entry with the allocator's figures as columns. `used` is what the network took: on
-    a GPU the allocator's peak, on the CPU the process's peak resident size; bytes."""
-    allocator = entry.pop("allocator")
-    peaks = [allocator[k] for k in ("allocated_peak", "device_in_use") if k in allocator]
-    used = entry["peak"] if entry["device"] == "cpu" else next(iter(peaks), None)
-    return entry | {f"allocator_{k}": v for k, v in allocator.items()} | {"used": used}
 
 
 def flat(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
