@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench import nvml, parity, weights
+from bench import nvml, parity, weighing, weights
 from bench.cases import Cell
 from bench.client import Worker
 from bench.footprint import footprint
@@ -67,6 +67,15 @@ def weigh(
     return Weighed(about, settled | found | resident | {
         "imported": about["rss"], "device_memory": device, "least": asdict(least),
     })  # fmt: skip
+
+
+def in_short(line: Mapping[str, Any]) -> str:
+    """What a weighing came to, for whoever watches."""
+    row = weighing.weighed(line)
+    if row["above_baseline"] is None:
+        return str(row["marks"])
+    found = f"{weighing.size(row['above_baseline'])}, {row['times_least']:.1f} times the least"
+    return found + (f" ({row['marks']})" if row["marks"] else "")
 
 
 def settle(worker: Worker, phase: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from bench import gate, parity, schedule, weights
+from bench import gate, memory, parity, schedule, weights
 from bench.cases import Cell, Contender, Plan
 from bench.client import Failure, Worker
 from bench.entrants import Entrant, Entrants
@@ -25,7 +25,6 @@ from bench.parity import LIMIT, Verdict
 from bench.schedule import MEMORY, Turn
 from bench.store import Run
 
-MEMORY_STEPS = 2
 Key = tuple[int, str, int, Contender, str]
 
 
@@ -93,7 +92,8 @@ class Race:
         ]
 
     def take(self, turn: Turn, folder: Path) -> str:
-        """One process: every phase of a network, and what it came to, in a few words."""
+        """One process for every phase of a network, or for memory one for each, and what it came
+        to, in a few words."""
         cells = self.left(turn)
         entrant = self.entrants[turn.contender]
         if not cells:
@@ -101,6 +101,8 @@ class Race:
         if isinstance(entrant, Unavailable):
             return self.fail(turn, cells, Failure("unavailable", str(entrant)))
         files = self.prepare(turn, folder)
+        if turn.weighs:
+            return self.weigh(turn, entrant, cells, files)
         try:
             with self.start(entrant) as worker:
                 built = worker.call("build", LIMIT, graph=files["graph"], weights=files["weights"])
@@ -119,10 +121,9 @@ class Race:
     def phases(self, turn: Turn, worker: Worker, cells: list[Cell], inputs: str) -> str:
         """Each phase in turn; one that the framework refuses leaves the others their chance."""
         said = []
-        act = self.weigh if turn.weighs else self.block
         for index, cell in enumerate(cells):
             try:
-                said.append(f"{cell.phase} {act(turn, worker, cell, inputs)}")
+                said.append(f"{cell.phase} {self.block(turn, worker, cell, inputs)}")
             except Failure as failure:
                 gone = worker.process.poll() is not None
                 said.append(self.fail(turn, cells[index:] if gone else [cell], failure))
@@ -149,14 +150,23 @@ class Race:
         middle = sorted(measured["samples"])[len(measured["samples"]) // 2]
         return f"{middle * 1e3:.4g} ms"
 
-    def weigh(self, turn: Turn, worker: Worker, cell: Cell, inputs: str) -> str:
-        """Memory of one phase, in a process that does nothing else."""
-        used = worker.call("memory", LIMIT, phase=cell.phase, inputs=inputs, steps=MEMORY_STEPS)
-        self.run.append(
-            "memory", **asdict(turn.contender), **asdict(cell), round=turn.round,
-            imported=worker.about["rss"], **used,
-        )  # fmt: skip
-        return f"{(used['peak'] or 0) / 2**20:.0f} MiB"
+    def weigh(self, turn: Turn, entrant: Entrant, cells: list[Cell], files: dict[str, str]) -> str:
+        """Memory of each phase, in a process of its own: one that fails leaves the others alone."""
+        said = []
+        for cell in cells:
+            try:
+                found = memory.weigh(
+                    lambda: self.start(entrant), self.graphs[cell.model], cell, files
+                )
+            except Failure as failure:
+                said.append(self.fail(turn, [cell], failure))
+                continue
+            about = self.about(turn) | found.about | asdict(turn.contender)
+            self.run.append("process", **about, phase=cell.phase)
+            line = asdict(turn.contender) | asdict(cell) | found.memory
+            self.run.append("memory", **line, round=turn.round)
+            said.append(f"{cell.phase} {memory.in_short(line)}")
+        return ", ".join(said)
 
     def about(self, turn: Turn) -> dict[str, Any]:
         return {"round": turn.round, "model": turn.model, "batch": turn.batch}

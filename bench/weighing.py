@@ -42,10 +42,15 @@ def weighed(entry: Mapping[str, Any]) -> dict[str, Any]:
         "used": entry["peak"] if entry["device"] == "cpu" else peak(allocator),
         "above_baseline": later, "first_above": above(entry, "first", "built"),
         "gpu_process": gpu_process(entry.get("device_memory", {})),
-        "least": least.get("least"), "times_least": later / least["least"] if least and later is not None else None,
+        "least": least.get("least"), "times_least": times(later, least.get("least")),
         "steps": len(entry.get("after", ())), "growth_per_step": slope, "growth_low": low,
         "marks": "; ".join(marks(entry, later, low)),
     }  # fmt: skip
+
+
+def times(size: float | None, least: float | None) -> float | None:
+    """How many times the least possible."""
+    return size / least if size is not None and least else None
 
 
 def above(entry: Mapping[str, Any], name: str, before: str) -> int | None:
@@ -56,7 +61,7 @@ def above(entry: Mapping[str, Any], name: str, before: str) -> int | None:
         return None
     if entry["device"] != "cpu":
         found, held = peak(entry["allocator"]), entry["allocator_settled"].get("device_in_use", 0)
-        return None if found is None else found - held
+        return None if found is None else int(found - held)
     found, baseline = anonymous_peak(entry, name, before), anonymous(entry["settled"])
     return None if found is None or baseline is None else found - baseline
 
@@ -112,17 +117,21 @@ def marks(entry: Mapping[str, Any], later: int | None, low: float | None) -> lis
     found = []
     if low is not None and low >= LEAK:
         found.append(f"leaks {size(growth(series(entry))[0] or 0)} a step")
-    device = entry.get("device_memory", {})
-    if (
-        device
-        and device["baseline"]["used"] - device["before"]["used"] > SHARE * device["last"]["total"]
-    ):
+    if preallocated(entry.get("device_memory", {})):
         found.append("preallocates: the GPU's memory is taken before there is a network")
-    if later is not None and later < entry["least"]["least"]:
+    if (ratio := times(later, entry.get("least", {}).get("least"))) is not None and ratio < 1:
         found.append("below the least: not all was computed, or not all written to memory")
     if "settled" in entry and later is None:
         found.append("no peak: this system does not let VmHWM be reset")
     return found
+
+
+def preallocated(readings: Mapping[str, Any]) -> bool:
+    """Whether a large share of the GPU went with the trivial network."""
+    if not readings:
+        return False
+    taken = readings["baseline"]["used"] - readings["before"]["used"]
+    return bool(taken > SHARE * readings["last"]["total"])
 
 
 def size(bytes_: float) -> str:

@@ -245,7 +245,7 @@ class Worker(object):
             x, y = arrays["x"], arrays["y"]
         if batch is None:
             return x, y
-        return numpy.resize(x, (batch,) + x.shape[1:]), numpy.resize(y, (batch,) + y.shape[1:])
+        return numpy.resize(x, (batch, *x.shape[1:])), numpy.resize(y, batch)
 
     def save(self, path, arrays):
         import numpy

@@ -99,7 +99,7 @@ def test_opening_what_is_no_run_names_the_runs_beside_it(run: Run) -> None:
 
 def test_a_newer_format_is_refused(run: Run) -> None:
     run.replace(HEADER | {"format": store.FORMAT + 1})
-    with pytest.raises(BenchError, match=r"run\.json has format 3; this version reads 1, 2"):
+    with pytest.raises(BenchError, match=r"run\.json has format 4; this version reads 1, 2, 3"):
         Run.open(run.folder)
 
 
