@@ -128,7 +128,8 @@ def stacked(row: Sequence[str]) -> list[str]:
 def summary(frame: pd.DataFrame) -> None:
     """The result of a run: a table for each cell's network and batch."""
     columns = ["framework", "mode", "median ms", "95% interval", "images/s", "peak MiB",
-               "times the fastest", "first call s", "samples", "processes"]  # fmt: skip
+               "above baseline", "times the least", "times the fastest", "first call s", "samples",
+               "processes"]  # fmt: skip
     for (model, batch, phase), cell in frame.groupby(["model", "batch", "phase"], sort=False):
         first = cell.iloc[0]
         title = f"{model}, batch {batch}, {phase}, {first['device']}, {first['precision']}, "
@@ -145,6 +146,7 @@ def summary_row(case: Mapping[Any, Any]) -> list[str]:
     return [
         *head, f"{case['median'] * 1e3:.4g}", f"{low} to {high}",
         f"{case['images_per_second']:.4g}", mebibytes(case["peak_memory"]),
+        marked(mebibytes(case["above_baseline"]), case["marks"]), several(case["times_least"]),
         "fastest" if case["ratio"] == 1 else ratio, f"{case['first_call']:.3g}",
         few(int(case["samples"]), int(case["processes"])), str(int(case["processes"])),
     ]  # fmt: skip
@@ -162,6 +164,16 @@ def few(samples: int, processes: int) -> str:
 
 def mebibytes(value: float | None) -> str:
     return "" if value is None or pd.isna(value) else f"{value / 2**20:.0f}"
+
+
+def several(value: float | None) -> str:
+    """How many times something."""
+    return "" if value is None or pd.isna(value) else f"{value:.2g}"
+
+
+def marked(text: str, marks: str) -> str:
+    """A figure with what must be known of it."""
+    return f"{text} ({marks})".strip() if marks else text
 
 
 def shortened(text: str, width: int = 60) -> str:

@@ -12,7 +12,8 @@ from bench.store import CELL, CONTENDER, Run, Tables
 CASE = [*CELL, *CONTENDER]
 COLUMNS = [
     *CASE, "status", "median", "low", "high", "images_per_second", "ratio", "ratio_low",
-    "ratio_high", "peak_memory", "first_call", "samples", "processes", "reason",
+    "ratio_high", "peak_memory", "above_baseline", "times_least", "growth_per_step", "marks",
+    "first_call", "samples", "processes", "reason",
 ]  # fmt: skip
 
 
@@ -38,7 +39,7 @@ def rounds(samples: pd.DataFrame) -> stats.Rounds:
 
 def summarise(run: Run, tables: Tables) -> pd.DataFrame:
     """One row for each planned case: seconds per step with a 95% interval, throughput, the ratio
-    to the fastest of its cell, peak memory in bytes; or its status and the reason."""
+    to the fastest of its cell; or its status and the reason. Memory: see `extra`."""
     measured = {key: rounds(group) for key, group in tables.samples.groupby(CASE)}
     fastest = best(measured)
     rows = []
@@ -81,9 +82,15 @@ def outcome(tables: Tables, case: dict[str, Any]) -> dict[str, Any]:
 
 
 def extra(tables: Tables, case: dict[str, Any]) -> dict[str, Any]:
-    """Peak memory, and the median of the first calls (tracing and compiling included)."""
+    """The median of the first calls (tracing and compiling included), and bytes: peak memory of the
+    process (on a GPU the allocator's), the network's part of it, how many times the least possible
+    that is, what each step adds, and marks such as `leaks`."""
     memory, blocks = matching(tables.memory, case), matching(tables.blocks, case)
-    found = {"peak_memory": memory["used"].max()} if len(memory) else {}
+    found: dict[str, Any] = {"marks": ""}
+    if len(memory):
+        last = memory.iloc[-1]
+        names = ("above_baseline", "times_least", "growth_per_step", "marks")
+        found = {"peak_memory": memory["used"].max()} | {name: last[name] for name in names}
     return found | ({"first_call": blocks["first_call"].median()} if len(blocks) else {})
 
 

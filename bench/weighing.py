@@ -14,6 +14,7 @@ from typing import Any
 from scipy.stats import theilslopes
 
 PAGE = 4096
+RESOLUTION = 2**20  # bytes: what libraries allocate beside the network moves by tenths of it
 LEAK = 4 * PAGE  # a step adds at least so many bytes, with 95% confidence: a leak
 SHARE = 0.5  # of a GPU's memory, taken before there is a network: a preallocation
 PEAKS = ("allocated_peak", "device_in_use")  # what allocators call it; the latter holds all else
@@ -49,8 +50,8 @@ def weighed(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def times(size: float | None, least: float | None) -> float | None:
-    """How many times the least possible."""
-    return size / least if size is not None and least else None
+    """How many times the least possible; None where that is too little to be told."""
+    return size / least if size is not None and least and least >= RESOLUTION else None
 
 
 def above(entry: Mapping[str, Any], name: str, before: str) -> int | None:
@@ -90,8 +91,8 @@ def gpu_process(readings: Mapping[str, Any]) -> int | None:
     not know the process, by how much more of the GPU is used than before."""
     if not readings:
         return None
-    own = readings["last"]["process"]
-    return own if own is not None else readings["last"]["used"] - readings["before"]["used"]
+    own, rise = readings["last"]["process"], readings["last"]["used"] - readings["before"]["used"]
+    return int(rise if own is None else own)
 
 
 def series(entry: Mapping[str, Any]) -> list[float]:
@@ -119,7 +120,7 @@ def marks(entry: Mapping[str, Any], later: int | None, low: float | None) -> lis
         found.append(f"leaks {size(growth(series(entry))[0] or 0)} a step")
     if preallocated(entry.get("device_memory", {})):
         found.append("preallocates: the GPU's memory is taken before there is a network")
-    if (ratio := times(later, entry.get("least", {}).get("least"))) is not None and ratio < 1:
+    if later is not None and later < entry["least"]["least"] - RESOLUTION:
         found.append("below the least: not all was computed, or not all written to memory")
     if "settled" in entry and later is None:
         found.append("no peak: this system does not let VmHWM be reset")

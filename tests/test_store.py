@@ -281,6 +281,12 @@ def test_the_summary_has_medians_over_rounds(rows: dict[str, dict[str, Any]]) ->
     assert pd.isna(slow["peak_memory"])
 
 
+def test_memory_of_older_runs_has_its_peak_and_no_baseline(rows: dict[str, dict[str, Any]]) -> None:
+    quick = rows["quick"]  # fill() writes lines as format 2 had them
+    assert (quick["peak_memory"], quick["marks"]) == (2**20, "")
+    assert pd.isna(quick["above_baseline"]) and pd.isna(quick["times_least"])
+
+
 def test_the_fastest_is_1_and_the_others_are_so_many_times(
     rows: dict[str, dict[str, Any]],
 ) -> None:
