@@ -128,13 +128,24 @@ def stacked(row: Sequence[str]) -> list[str]:
 def summary(frame: pd.DataFrame) -> None:
     """The result of a run: a table for each cell's network and batch."""
     columns = ["framework", "mode", "median ms", "95% interval", "images/s", "peak MiB",
-               "above baseline", "times the least", "times the fastest", "first call s", "samples",
+               "above baseline MiB", "times the least", "times the fastest", "first call s", "samples",
                "processes"]  # fmt: skip
     for (model, batch, phase), cell in frame.groupby(["model", "batch", "phase"], sort=False):
         first = cell.iloc[0]
         title = f"{model}, batch {batch}, {phase}, {first['device']}, {first['precision']}, "
         rows = [summary_row(case) for case in cell.sort_values("median").to_dict("records")]
         table(title + f"{first['threads']} threads", columns, rows)
+
+
+def largest(frame: pd.DataFrame) -> None:
+    """The largest batches that were searched for."""
+    columns = ["framework", "mode", "model", "phase", "largest batch", "too large", "limit MiB"]
+    rows = [
+        [case["framework"], mode(case), case["model"], case["phase"], str(case["batch"]),
+         "" if pd.isna(case["too_large"]) else f"{case['too_large']:.0f}", mebibytes(case["limit"])]
+        for case in frame.to_dict("records")
+    ]  # fmt: skip
+    table("The largest batch that fits", columns, rows, left=4)
 
 
 def summary_row(case: Mapping[Any, Any]) -> list[str]:

@@ -168,7 +168,8 @@ class Tables:
 
     samples: seconds per step, one row for each sample. blocks: one row for each block: first call,
     warm-up, repeats, CPU seconds per step. memory: bytes. processes: import and build seconds.
-    outcomes: how each contender fared in each cell. verdicts: the parity gate's."""
+    outcomes: how each contender fared in each cell. verdicts: the parity gate's.
+    largest: `batch`, the largest that fits, and the smallest that is `too_large`."""
 
     samples: pd.DataFrame
     blocks: pd.DataFrame
@@ -176,6 +177,7 @@ class Tables:
     processes: pd.DataFrame
     outcomes: pd.DataFrame
     verdicts: pd.DataFrame
+    largest: pd.DataFrame
 
 
 CASE = ["run", *CONTENDER]
@@ -184,6 +186,7 @@ EMPTY = {  # the columns of a table without rows
     "memory": [*CASE, *CELL, "round", "baseline", "peak", *WEIGHED],
     "processes": [*CASE, "model", "batch", "round", "import_seconds", "build_seconds"],
     "outcomes": [*CASE, *CELL, "round", "status", "reason"],
+    "largest": [*CASE, *CELL, "too_large", "limit"],
     "verdicts": [*CASE, "model", "phase", "status", "reason", "worst_error", "bound"],
 }
 SAMPLES = ["run", *CONTENDER, *CELL, "round", "sample", "repeats", "seconds"]
@@ -203,6 +206,7 @@ def load(*paths: str | Path) -> Tables:
         "processes": rows.get("process", []),
         "outcomes": rows.get("outcome", []),
         "verdicts": rows.get("verdict", []),
+        "largest": [{k: v for k, v in e.items() if k != "tries"} for e in rows.get("largest", [])],
     }
     frames = {k: pd.DataFrame(v, columns=None if v else EMPTY[k]) for k, v in found.items()}
     return Tables(pd.DataFrame(long(blocks), columns=SAMPLES), **frames)

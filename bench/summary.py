@@ -13,7 +13,7 @@ CASE = [*CELL, *CONTENDER]
 COLUMNS = [
     *CASE, "status", "median", "low", "high", "images_per_second", "ratio", "ratio_low",
     "ratio_high", "peak_memory", "above_baseline", "times_least", "growth_per_step", "marks",
-    "first_call", "samples", "processes", "reason",
+    "largest_batch", "first_call", "samples", "processes", "reason",
 ]  # fmt: skip
 
 
@@ -84,13 +84,17 @@ def outcome(tables: Tables, case: dict[str, Any]) -> dict[str, Any]:
 def extra(tables: Tables, case: dict[str, Any]) -> dict[str, Any]:
     """The median of the first calls (tracing and compiling included), and bytes: peak memory of the
     process (on a GPU the allocator's), the network's part of it, how many times the least possible
-    that is, what each step adds, and marks such as `leaks`."""
+    that is, what each step adds, marks such as `leaks`, and
+    the largest batch that fits."""
     memory, blocks = matching(tables.memory, case), matching(tables.blocks, case)
+    largest = matching(tables.largest, {k: v for k, v in case.items() if k != "batch"})
     found: dict[str, Any] = {"marks": ""}
+    if len(largest):
+        found["largest_batch"] = int(largest["batch"].iloc[-1])
     if len(memory):
         last = memory.iloc[-1]
         names = ("above_baseline", "times_least", "growth_per_step", "marks")
-        found = {"peak_memory": memory["used"].max()} | {name: last[name] for name in names}
+        found |= {"peak_memory": memory["used"].max()} | {name: last[name] for name in names}
     return found | ({"first_call": blocks["first_call"].median()} if len(blocks) else {})
 
 

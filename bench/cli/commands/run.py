@@ -34,6 +34,8 @@ from bench.errors import BenchError, NothingMeasured
 @click.option("--budget", metavar="10m", help="Time for measuring, all together.")
 @click.option("--rounds", type=click.IntRange(min=1), help="Processes of each contender.")
 @click.option("--seed", type=int, default=0, help="Of the order of turns.")
+@click.option("--largest-batch", is_flag=True, help="Search also for the largest that fits.")
+@click.option("--memory-limit", metavar="4G", help="Of that, on the CPU. Default: 90% of the free.")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Complete a run.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The new run's folder.")
 @json_option
@@ -45,11 +47,14 @@ def command(resume: Path | None, out: Path | None, as_json: bool, **options: Any
         raise BenchError("--resume continues a run where it is; leave --out away")
     place = session.resume(resume) if resume else session.new_run(out, session.Options(**options))
     session.race(place, console.Watch())
-    frame = summary.summarise(place, store.load(place.folder))
+    tables = store.load(place.folder)
+    frame = summary.summarise(place, tables)
     if as_json:
         emit(json.loads(frame.to_json(orient="records")))
     else:
         console.summary(frame)
+        if len(tables.largest):
+            console.largest(tables.largest)
         for line in tunings(place.header()):
             console.out.print(line, markup=False)
         console.say(f"samples: {place.journal}")
