@@ -128,8 +128,8 @@ def stacked(row: Sequence[str]) -> list[str]:
 def summary(frame: pd.DataFrame) -> None:
     """The result of a run: a table for each cell's network and batch."""
     columns = ["framework", "mode", "median ms", "95% interval", "images/s", "peak MiB",
-               "above baseline MiB", "times the least", "times the fastest", "first call s", "samples",
-               "processes"]  # fmt: skip
+               "above baseline MiB", "times the least", "times the fastest", "first call s",
+               "samples", "processes"]  # fmt: skip
     for (model, batch, phase), cell in frame.groupby(["model", "batch", "phase"], sort=False):
         first = cell.iloc[0]
         title = f"{model}, batch {batch}, {phase}, {first['device']}, {first['precision']}, "

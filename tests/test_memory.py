@@ -36,7 +36,9 @@ def row(folder: Path, mode: str, phase: str = "train") -> dict[str, Any]:
     return weighing.weighed(line(folder, mode, phase))
 
 
-@pytest.mark.parametrize("mode", ["plain", "blocks", "pool", "code", "first", "settling"])
+@pytest.mark.parametrize(
+    "mode", ["plain", "blocks", "pool", "code", "fragments", "first", "settling"]
+)
 def test_a_known_allocation_is_measured_right_within_one_percent(tmp_path: Path, mode: str) -> None:
     found = row(tmp_path, mode)
     settled = 2 << 20 if mode == "settling" else 0

@@ -10,7 +10,7 @@ import numpy
 from convmark import Adapter as Base
 
 NAME = "hungry"
-MODES = ("plain", "blocks", "pool", "code", "first", "settling", "leaks", "slowly")
+MODES = ("plain", "blocks", "pool", "code", "fragments", "first", "settling", "leaks", "slowly")
 HELD, TAKEN = 40 << 20, 24 << 20
 BLOCK, CODE = 64 << 10, 16 << 20
 LEAK = {"leaks": 1 << 20, "slowly": 32 << 10}
@@ -33,6 +33,10 @@ class Adapter(Base):
     def build(self, graph, weights):
         self.real = graph["name"] != "trivial"
         self.held = touched(HELD) if self.real else None
+        if (
+            self.mode == "fragments" and self.real
+        ):  # freed, but for the last: the heap cannot shrink
+            self.last = [touched(BLOCK) for _ in range(HELD // BLOCK)][-1]
 
     def step(self, phase, x, y):
         return lambda: self.take(len(x) * TAKEN)
