@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, inf, log, sqrt
+from statistics import median as median_of
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ ONE = Estimate(1.0, 0.0, inf)  # the ratio of a thing to itself
 
 def centre(samples: Sequence[float]) -> float:
     """What a block comes to."""
-    return float(np.median(samples))
+    return median_of(samples)  # NumPy's takes five times as long for so few
 
 
 def by_process(values: Mapping[Block, float]) -> NDArray[Any]:
