@@ -1,92 +1,155 @@
-"""Steps in a series: where its level changed for good, and how sure that is.
+"""Steps in series of times: where a level changed for good, and how sure that is.
 
 `ruptures` finds the best places for one cut and for two (two, or a slowdown that was mended later
-would hide itself). Student's t says whether each is more than chance: the best of many places is
-always striking, so its p-value is multiplied by the number of possible places and of the series that
-are looked at together. Odd nights deceive t in a long history (three of them in 90 runs with
-Student's noise of 3 degrees: 41% false alarms), so ranks must say the same, as far as so few runs can.
-`bench history --selftest` measures the rate of false alarms.
+would hide itself) in the *ranks* of a series, so that odd nights weigh no more than others. The best
+of many places is always striking, so the same search is done in shuffled ranks: the p-value is the
+share of them in which it gains as much. This is exact whatever the noise is like, as long as nights
+without a step could have come in any order; it cannot be for nights that resemble their neighbours.
+
+Many series are looked at together: Benjamini and Hochberg's procedure sets one threshold for all,
+so that a history without a step shows one with a probability of LEVEL, and steps that many series
+make at once are believed sooner. `python scripts/alarms.py` measures both: docs/history.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
-from math import comb, exp, sqrt
-from typing import Any
+from math import ceil, exp, log
 
 import numpy as np
 import ruptures
 from numpy.typing import NDArray
-from scipy.stats import distributions, mannwhitneyu
+from scipy.stats import rankdata
 
-LEVEL = 0.025  # of a whole history; half of 5%, since one-sided noise was measured at 8% with 0.05
+LEVEL = 0.05  # of a false alarm in a whole history
 SHORTEST = 3  # runs that a level lasts: one or two odd nights are no step
-CUTS = (2, 1)  # tried at once, before the pieces are looked at in the same way
-EXACT = 1e-9  # relative; no series of times is more regular than this
+CUTS = (1, 2)
+FIRST, MORE = 500, 4  # shuffles, and how many times as many where these do not tell
+ENOUGH = 20  # shuffles that gain as much: no more are needed to know that it is no step
+FINE = 4  # p-values are known to this part of the least threshold
+EXACT = 1e-9  # gains that differ by less are equal
+
+Ranks = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Step:
-    """`index`: the first run of the new level. `factor`: new level over old. `p_value`: of a step
-    like this in any of the series by chance."""
+    """`index`: the first run of the new level. `factor`: its median over that of the level before.
+    `p_value`: of a cut like this, anywhere in the series, by chance."""
 
     index: int
     factor: float
     p_value: float
 
 
-def find(seconds: Sequence[float], series: int = 1) -> list[Step]:
-    """The steps of one of `series` series of positive times, a time per run, oldest first."""
-    return within(np.log(np.asarray(seconds, dtype=float)), series)
+def find(histories: Sequence[Sequence[float]]) -> list[list[Step]]:
+    """The steps of each series of times, a time per run, oldest first; the series are judged
+    together, and each needs 2 * SHORTEST runs."""
+    long = [times for times in histories if len(times) >= 2 * SHORTEST]
+    most = shuffles(len(long))
+    chances = [min(chance(ranked(times), most).values()) for times in long]
+    threshold = benjamini_hochberg(chances)
+    return [steps(times, threshold, most) for times in histories]
 
 
-def within(levels: NDArray[Any], series: int) -> list[Step]:
-    """The steps of a piece: of the most cuts that are all significant, and those between them."""
-    for cuts in CUTS:
-        if len(levels) < (cuts + 1) * SHORTEST:
-            continue
-        bounds = [0, *best(levels, cuts)]
-        found = tested(levels, bounds, series * len(CUTS) * places(len(levels), cuts))
-        if all(step.p_value <= LEVEL for step in found):
-            inner = [
-                replace(step, index=step.index + start)
-                for start, end in pairwise(bounds)
-                for step in within(levels[start:end], series)
-            ]
-            return sorted([*found, *inner], key=lambda step: step.index)
-    return []
+def shuffles(series: int) -> int:
+    """How many show a p-value as small as a single step among so many series needs."""
+    return max(FIRST, ceil(FINE * len(CUTS) * max(1, series) / LEVEL))
 
 
-def best(levels: NDArray[Any], cuts: int) -> list[int]:
+def benjamini_hochberg(chances: Sequence[float]) -> float:
+    """The greatest p-value that is believed at LEVEL; 0 where none is."""
+    total = len(chances)
+    ordered = enumerate(sorted(chances), start=1)
+    return max((LEVEL * n / total for n, p in ordered if p <= LEVEL * n / total), default=0.0)
+
+
+def steps(times: Sequence[float], threshold: float, most: int) -> list[Step]:
+    """The steps of one series; levels are the medians between two of them."""
+    found = within(times, threshold, most)
+    bounds = [0, *(index for index, _ in found), len(times)]
+    levels = [float(np.median(times[start:end])) for start, end in pairwise(bounds)]
+    return [
+        Step(index, exp(log(after) - log(before)), p_value)
+        for (index, p_value), (before, after) in zip(found, pairwise(levels), strict=True)
+    ]
+
+
+def within(times: Sequence[float], threshold: float, most: int) -> list[tuple[int, float]]:
+    """The first run and p-value of each step in a piece: of the fewest cuts that are believed, and
+    of those in the pieces that these leave, which share the threshold."""
+    if len(times) < 2 * SHORTEST:
+        return []
+    ranks = ranked(times)
+    believed = {n: p for n, p in chance(ranks, most).items() if p <= threshold}
+    if not believed:
+        return []
+    cuts, p_value = min(believed.items())
+    bounds = [0, *best(ranks, cuts)]
+    share = threshold / (cuts + 1)
+    inner = [
+        (start + index, p)
+        for start, end in pairwise(bounds)
+        for index, p in within(times[start:end], share, most)
+    ]
+    return sorted([*((index, p_value) for index in bounds[1:-1]), *inner])
+
+
+def ranked(times: Sequence[float]) -> Ranks:
+    return np.asarray(rankdata(times), dtype=float)
+
+
+def best(ranks: Ranks, cuts: int) -> list[int]:
     """The ends of the pieces whose squares about their means are least."""
-    search = ruptures.KernelCPD(kernel="linear", min_size=SHORTEST).fit(levels)
+    search = ruptures.KernelCPD(kernel="linear", min_size=SHORTEST).fit(ranks)
     return list(search.predict(n_bkps=cuts))
 
 
-def places(count: int, cuts: int) -> int:
-    """In how many ways so many values can be cut into pieces of at least SHORTEST."""
-    return comb(count - (cuts + 1) * (SHORTEST - 1) - 1, cuts)
+def gain(ranks: Ranks, cuts: int) -> float:
+    """By how much the best cuts lessen the squares about the mean."""
+    centred = ranks - ranks.mean()
+    pieces = pairwise([0, *best(ranks, cuts)])
+    return float(sum(centred[start:end].sum() ** 2 / (end - start) for start, end in pieces))
 
 
-def tested(levels: NDArray[Any], bounds: Sequence[int], chances: int) -> list[Step]:
-    """Each cut with its p-value times `chances`, the variance pooled over all pieces."""
-    pieces = [levels[start:end] for start, end in pairwise(bounds)]
-    freedom = len(levels) - len(pieces)
-    spread = sqrt(sum(len(piece) * np.var(piece) for piece in pieces) / freedom)
-    found = []
-    for (before, after), index in zip(pairwise(pieces), bounds[1:], strict=False):
-        change = float(np.mean(after) - np.mean(before))
-        error = max(spread, EXACT) * sqrt(1 / len(before) + 1 / len(after))
-        p_value = chances * 2 * float(distributions.t.sf(abs(change) / error, freedom))
-        if p_value <= LEVEL:  # ranks are slow
-            p_value = max(p_value, chances * ranks(before, after))
-        found.append(Step(index, exp(change), min(1.0, p_value)))
-    return found
+def chance(ranks: Ranks, most: int) -> dict[int, float]:
+    """The p-value of the best so many cuts, times the numbers of cuts that are tried."""
+    possible = [cuts for cuts in CUTS if len(ranks) >= (cuts + 1) * SHORTEST]
+    return {
+        cuts: len(possible) * luck(len(ranks), cuts).p_value(gain(ranks, cuts), most)
+        for cuts in possible
+    }
 
 
-def ranks(before: NDArray[Any], after: NDArray[Any]) -> float:
-    """Mann and Whitney's p-value; 0 where no value of one piece lies among the other's."""
-    apart = max(before) < min(after) or max(after) < min(before)
-    return 0.0 if apart else float(mannwhitneyu(before, after).pvalue)
+@cache
+def luck(count: int, cuts: int) -> Luck:
+    return Luck(count, cuts)
+
+
+class Luck:
+    """What the search gains in so many ranks without order. They are drawn when they are needed,
+    from a seed: the answer does not depend on what was asked before."""
+
+    def __init__(self, count: int, cuts: int) -> None:
+        self.ranks, self.cuts = np.arange(1.0, count + 1), cuts
+        self.random = np.random.default_rng([count, cuts])
+        self.gains = np.empty(0)
+
+    def p_value(self, gained: float, most: int) -> float:
+        """From at most so many shuffles, and fewer where it is plain that it is no step (Besag and
+        Clifford 1991)."""
+        size = min(FIRST, most)
+        while True:
+            reached = int((self.drawn(size) >= gained * (1 - EXACT)).sum())
+            if reached >= ENOUGH or size == most:
+                return (1 + reached) / (1 + size)
+            size = min(MORE * size, most)
+
+    def drawn(self, size: int) -> NDArray[np.float64]:
+        lacking = max(0, size - len(self.gains))
+        more = [gain(self.random.permutation(self.ranks), self.cuts) for _ in range(lacking)]
+        self.gains = np.append(self.gains, more)
+        return self.gains[:size]
