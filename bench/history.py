@@ -2,51 +2,66 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from bench import provenance, stats, steps, store, summary
-from bench.cases import Contender
 from bench.errors import BenchError
 from bench.provenance import Facts
-from bench.store import CELL, CONTENDER, Run
+from bench.steps import Step
+from bench.store import Run
+from bench.summary import CASE
 
-CASE = [*CELL, *CONTENDER]
 NEAR = 1  # runs by which another run more may move a step
+POINT = ["run", "created", "seconds", "low", "high", "level"]
+STEP = ["step", "factor", "p_value", "new", "together", "changed"]
+COLUMNS = ["machine", *CASE, *POINT, "version", "revision", *STEP]
 
 
 @dataclass(frozen=True)
 class Point:
-    """One run's median of a case, in seconds, and what is known of its circumstances."""
+    """One run's median of a case, in seconds, with its interval, and what is known of its
+    circumstances."""
 
     run: str
     created: str
-    seconds: float
+    time: stats.Estimate
     facts: Facts
 
 
 @dataclass(frozen=True)
 class Series:
-    """The points of a case on one machine, oldest first."""
+    """The points of a case on one machine, oldest first, and the steps in them. `earlier`: where
+    steps were seen before the last run."""
 
-    machine: Mapping[str, str]
+    machine: str
     case: Mapping[str, Any]
     points: Sequence[Point]
+    steps: Sequence[Step] = ()
+    earlier: Sequence[int] = ()
 
     @property
     def seconds(self) -> list[float]:
         """The medians."""
-        return [point.seconds for point in self.points]
+        return [point.time.value for point in self.points]
+
+    def is_new(self, step: Step) -> bool:
+        """Whether the last run brought the step to light."""
+        return not any(abs(step.index - index) <= NEAR for index in self.earlier)
 
 
 def find(paths: Iterable[Path]) -> list[Run]:
     """The runs that are meant: each path is a run or a folder of runs; oldest first.
 
     Raises BenchError where there is none."""
-    places = list(paths)
-    folders = [f for path in places for f in ([path] if Run(path).path.is_file() else below(path))]
+    folders = [f for path in paths for f in ([path] if Run(path).path.is_file() else below(path))]
     runs = [Run.open(folder) for folder in dict.fromkeys(folders)]
     return sorted(runs, key=lambda run: str(run.header().get("created", "")))
 
@@ -65,53 +80,96 @@ def collect(runs: Iterable[Run]) -> list[Series]:
     for run in runs:
         header, tables = run.header(), store.load(run.folder)
         facts = provenance.facts(run, tables)
-        machine = tuple(provenance.machine(header).items())
+        machine = ", ".join(f"{k} {v}" for k, v in provenance.machine(header).items())
         for key, group in tables.samples.groupby(CASE, sort=False):
             case = dict(zip(CASE, key, strict=True))
-            known = facts.get(str(Contender(*(case[k] for k in CONTENDER))), {})
-            point = Point(
-                run.folder.name,
-                header.get("created", ""),
-                stats.median(summary.blocks(group)).value,
-                known,
-            )
-            digest = header.get("models", {}).get(case["model"], {}).get("digest")
-            found.setdefault((machine, tuple(case.items()), digest), []).append(point)
-    return [Series(dict(m), dict(c), points) for (m, c, _), points in found.items()]
+            about = facts.get(provenance.name(case), {})
+            time = stats.median(summary.blocks(group))
+            point = Point(run.folder.name, str(header.get("created", "")), time, about)
+            place = (machine, tuple(case.items()), provenance.digest(header, str(case["model"])))
+            found.setdefault(place, []).append(point)
+    return [Series(machine, dict(case), points) for (machine, case, _), points in found.items()]
 
 
-def judged(found: Sequence[Series]) -> list[dict[str, Any]]:
-    """A row for each series with its steps, as plain data; the correction is over all of them."""
-    long = sum(len(series.points) >= 2 * steps.SHORTEST for series in found)
+def judged(found: Sequence[Series]) -> list[Series]:
+    """The series with their steps, which are judged together; and with those that were seen before
+    the last run."""
+    now = steps.find([series.seconds for series in found])
+    before = steps.find([series.seconds[:-1] for series in found])
     return [
-        {
-            **series.case,
-            "machine": dict(series.machine),
-            "runs": [point.run for point in series.points],
-            "medians": series.seconds,
-            "steps": list(described(series, long)),
-        }
-        for series in found
+        Series(s.machine, s.case, s.points, seen, [step.index for step in earlier])
+        for s, seen, earlier in zip(found, now, before, strict=True)
     ]
 
 
-def described(series: Series, count: int) -> Iterable[dict[str, Any]]:
-    """The steps of a series: where, how much, how sure, and what changed there. `new` marks those
-    that the last run brought to light."""
-    earlier = [step.index for step in steps.find(series.seconds[:-1], count)]
-    for step in steps.find(series.seconds, count):
-        before, after = series.points[step.index - 1], series.points[step.index]
+def table(runs: Iterable[Run]) -> pd.DataFrame:
+    """One row for each machine, case and run, oldest run first: the median and its 95% interval in
+    seconds (empty where a single process was measured), the level that the run belongs to, and the
+    framework's version.
+
+    Where a new level begins, `step` is SLOWER or FASTER (else empty), `factor` new level over old,
+    `p_value` of such a step by chance, `new` whether the last run brought it to light, `together`
+    how many series of this machine step there, and `changed` what is not as in the run before."""
+    return pd.DataFrame(rows(judged(collect(runs))), columns=COLUMNS)
+
+
+def rows(found: Sequence[Series]) -> list[dict[str, Any]]:
+    """The rows of `table`."""
+    places = Counter((s.machine, s.points[step.index].run) for s in found for step in s.steps)
+    return [
+        {"machine": series.machine, **series.case, **row} | with_company(row, series, places)
+        for series in found
+        for row in told(series)
+    ]
+
+
+def with_company(
+    row: Mapping[str, Any], series: Series, places: Mapping[tuple[str, str], int]
+) -> dict[str, Any]:
+    return {"together": places[series.machine, row["run"]] if row["step"] else 0}
+
+
+def told(series: Series) -> Iterable[dict[str, Any]]:
+    """A row for each point of a series, without what is the same in all."""
+    at = {step.index: step for step in series.steps}
+    levels = levelled(series)
+    for index, point in enumerate(series.points):
+        low, high = point.time.interval() if point.time.freedom > 0 else (None, None)
         yield {
-            "run": after.run,
-            "created": after.created,
-            "factor": step.factor,
-            "p_value": step.p_value,
-            "verdict": "SLOWER" if step.factor > 1 else "FASTER",
-            "new": not any(abs(step.index - index) <= NEAR for index in earlier),
-            "changed": provenance.differences(before.facts, after.facts),
-        }
+            "run": point.run, "created": point.created, "seconds": point.time.value,
+            "low": low, "high": high, "level": levels[index],
+            "version": point.facts.get(str(series.case["framework"]), provenance.UNKNOWN),
+            "revision": point.facts.get("revision", provenance.UNKNOWN),
+            **(described(series, at[index]) if index in at else NO_STEP),
+        }  # fmt: skip
 
 
-def alarms(rows: Iterable[Mapping[str, Any]]) -> int:
-    """How many slowdowns the last run brought to light."""
-    return sum(s["new"] and s["verdict"] == "SLOWER" for row in rows for s in row["steps"])
+def levelled(series: Series) -> list[float]:
+    """The median of the level that each run belongs to, seconds."""
+    starts = [0, *(step.index for step in series.steps), len(series.points)]
+    found: list[float] = []
+    for start, end in pairwise(starts):
+        found += [float(np.median(series.seconds[start:end]))] * (end - start)
+    return found
+
+
+NO_STEP: Mapping[str, Any] = {
+    "step": "", "factor": None, "p_value": None, "new": False, "changed": [],
+}  # fmt: skip
+
+
+def described(series: Series, step: Step) -> dict[str, Any]:
+    """A step: how much, how sure, and what changed there."""
+    before, after = series.points[step.index - 1], series.points[step.index]
+    return {
+        "step": stats.SLOWER if step.factor > 1 else stats.FASTER,
+        "factor": step.factor,
+        "p_value": step.p_value,
+        "new": series.is_new(step),
+        "changed": provenance.differences(before.facts, after.facts),
+    }
+
+
+def alarms(frame: pd.DataFrame, words: Sequence[str] = (stats.SLOWER,)) -> int:
+    """How many such steps the last run brought to light."""
+    return int((frame["new"].astype(bool) & frame["step"].isin(words)).sum())

@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.cases import Contender
 from bench.store import CONTENDER, Run, Tables
 
-Facts = Mapping[str, str]  # what is recorded about a contender in a run, by name
-HOST = ("system", "governor")  # of the machine, what may change from night to night
+Facts = Mapping[str, str]  # what is recorded about something, by name
+SAME = ("processor", "processors")  # without these in common it is another machine
+HOST = ("system", "governor")  # of a machine, what may change from night to night: the kernel
 UNKNOWN = "unknown"
 
 
 def machine(header: Mapping[str, Any]) -> dict[str, str]:
-    """What makes times comparable: processor, device, precision and threads; a GPU's run the GPUs."""
-    about, plan = header.get("machine", {}), header["plan"]
-    names = ["processor", "processors"] + ([] if plan["device"] == "cpu" else ["gpus"])
-    found = {name: about.get(name, UNKNOWN) for name in names}
-    return {k: str(v) for k, v in (found | setting(plan)).items()}
+    """What makes times comparable: the processor and how many; for runs on GPUs these too."""
+    names = SAME if header["plan"]["device"] == "cpu" else (*SAME, "gpus")
+    return recorded(header, names)
 
 
-def setting(plan: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: plan[name] for name in ("device", "precision", "threads")}
+def host(header: Mapping[str, Any]) -> dict[str, str]:
+    """The system, which may explain another time and does not forbid to compare."""
+    return recorded(header, HOST)
 
 
-def conflicts(base: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Why two headers' times cannot be compared, a line each; none where they can."""
-    return differences(machine(base), machine(new)) + [
-        f"network {name}: {text}"
-        for name in base.get("models", {})
-        if name in new.get("models", {})
-        for text in differences(*({"digest": h["models"][name]["digest"]} for h in (base, new)))
-    ]
+def recorded(header: Mapping[str, Any], names: Sequence[str]) -> dict[str, str]:
+    about = header.get("machine", {})
+    return {name: str(about.get(name, UNKNOWN)) for name in names}
+
+
+def digest(header: Mapping[str, Any], model: str) -> str:
+    """Of a network's graph; empty where the run does not say."""
+    return str(header.get("models", {}).get(model, {}).get("digest", ""))
 
 
 def differences(base: Facts, new: Facts) -> list[str]:
@@ -46,12 +46,12 @@ def facts(run: Run, tables: Tables) -> dict[str, Facts]:
     """What may explain another time, by contender: its version and lock, the libraries that it
     reported, its settings, the revision of this repository and the system."""
     header = run.header()
-    shared = {"revision": header.get("revision") or UNKNOWN}
-    shared |= {name: str(header.get("machine", {}).get(name, UNKNOWN)) for name in HOST}
+    shared = {"revision": header.get("revision") or UNKNOWN} | host(header)
     reported = versions(tables)
     return {
-        name: {row["framework"]: row["version"], **reported.get(name, {}), "lock": row["lock"]}
-        | {s["name"]: s["value"] for s in row["settings"]}
+        name: {row["framework"]: str(row.get("version", UNKNOWN)), **reported.get(name, {})}
+        | {"lock": str(row.get("lock", UNKNOWN))}
+        | {s["name"]: str(s["value"]) for s in row.get("settings", [])}
         | shared
         for name, row in header.get("contenders", {}).items()
     }
@@ -63,8 +63,11 @@ def versions(tables: Tables) -> dict[str, Facts]:
     if "versions" not in frame:
         return {}
     return {
-        str(Contender(*(row[k] for k in CONTENDER))): {
-            k: str(v) for k, v in row["versions"].items()
-        }
+        name(row): {k: str(v) for k, v in row["versions"].items()}
         for row in frame[frame["versions"].notna()].to_dict("records")
     }
+
+
+def name(row: Mapping[Any, Any]) -> str:
+    """The contender of a row, as run.json names it."""
+    return str(Contender(*(row[k] for k in CONTENDER)))

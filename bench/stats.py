@@ -142,18 +142,25 @@ def geometric(estimates: Sequence[Estimate]) -> Estimate:
 FASTER, SLOWER, SAME, UNDECIDED = "FASTER", "SLOWER", "SAME", "UNDECIDED"
 
 
-def verdicts(ratios: Sequence[Estimate], margin: float = MARGIN) -> list[str]:
+def verdicts(ratios: Sequence[Estimate], margin: float = MARGIN, beyond: float = 0.0) -> list[str]:
     """What can be said of each ratio of times, with at most 1 - LEVEL of a wrong word in the whole
     list (Holm 1979).
 
     SAME: within the margin, as two one-sided tests have it (Schuirmann 1987). FASTER, SLOWER: not
-    equal, by however little, and not known to be within the margin. Else UNDECIDED."""
-    different = holm([2 * min(r.beyond(1), inverse(r).beyond(1)) for r in ratios])
+    equal, by more than `beyond` (0: by however little), and not known to be within the margin. Else
+    UNDECIDED."""
+    different = differing(ratios, 1 + beyond)
     same = holm([max(within(r, margin), within(inverse(r), margin)) for r in ratios])
     return [
         word(r, d < 1 - LEVEL, s < 1 - LEVEL)
         for r, d, s in zip(ratios, different, same, strict=True)
     ]
+
+
+def differing(ratios: Sequence[Estimate], edge: float = 1.0) -> list[float]:
+    """How likely is each ratio this far above `edge` or below its inverse if it were there?
+    Adjusted for their number."""
+    return holm([2 * min(r.beyond(edge), inverse(r).beyond(edge)) for r in ratios])
 
 
 def word(ratio: Estimate, different: bool, same: bool) -> str:

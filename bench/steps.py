@@ -1,10 +1,10 @@
 """Steps in series of times: where a level changed for good, and how sure that is.
 
 `ruptures` finds the best places for one cut and for two (two, or a slowdown that was mended later
-would hide itself) in the *ranks* of a series, so that odd nights weigh no more than others. The best
-of many places is always striking, so the same search is done in shuffled ranks: the p-value is the
-share of them in which it gains as much. This is exact whatever the noise is like, as long as nights
-without a step could have come in any order; it cannot be for nights that resemble their neighbours.
+would hide itself) in the *ranks* of a series, so that odd nights weigh no more than others. The
+best of many places is always striking, so the same search is done in shuffled ranks: the p-value is
+the share of them in which it gains as much. This is exact whatever the noise is like, as long as
+nights without a step could have come in any order; it cannot be where each resembles the last.
 
 Many series are looked at together: Benjamini and Hochberg's procedure sets one threshold for all,
 so that a history without a step shows one with a probability of LEVEL, and steps that many series
@@ -20,9 +20,18 @@ from itertools import pairwise
 from math import ceil, exp, log
 
 import numpy as np
-import ruptures
 from numpy.typing import NDArray
 from scipy.stats import rankdata
+
+from bench.errors import BenchError
+
+try:
+    import ruptures
+except ImportError:
+    raise BenchError(
+        "steps are found by ruptures, which is not installed: there is none for Python 3.14 yet; "
+        "use Python 3.11 to 3.13, or pip install ruptures"
+    ) from None
 
 LEVEL = 0.05  # of a false alarm in a whole history
 SHORTEST = 3  # runs that a level lasts: one or two odd nights are no step

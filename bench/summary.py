@@ -101,7 +101,8 @@ class Lines:
     def of(self, table: str, case: dict[str, Any]) -> pd.DataFrame:
         """The rows that belong to a case, in the journal's order."""
         key = [case[k] for k in (ANY_BATCH if table == "largest" else CASE)]
-        return self.groups[table].get(tuple(key), NO_ROWS)
+        found: pd.DataFrame = self.groups[table].get(tuple(key), NO_ROWS)
+        return found
 
 
 def outcome(lines: Lines, case: dict[str, Any]) -> dict[str, Any]:

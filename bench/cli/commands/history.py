@@ -2,73 +2,69 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import json_option
+from bench.cli.options import fail_on_option, json_option
 from bench.cli.output import emit
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @click.command(name="history")
-@click.argument("places", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN...]")
-@click.option(
-    "--selftest", is_flag=True, help="Measure the rate of false alarms on noise like these runs'."
-)
+@click.argument("places", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN|FOLDER...]")
+@fail_on_option
 @json_option
-def command(places: tuple[Path, ...], selftest: bool, as_json: bool) -> None:
-    """Where times of RUN... (runs or folders of them; default: results) changed for good, and what
-    changed there. Exit status 1 if the last run brings a slowdown to light."""
-    from bench import history
+def command(places: tuple[Path, ...], fail_on: str, as_json: bool) -> None:
+    """Where times of runs (or folders of them; default: results) changed for good, and what changed
+    there. Exit status 1 if the last run brings a slowdown to light."""
+    from bench import history, stats
 
-    runs = history.find(places or (Path("results"),))
-    if selftest:
-        return check(history.collect(runs), as_json)
-    rows = history.judged(history.collect(runs))
+    frame = history.table(history.find(places or (Path("results"),)))
+    words = {
+        "regression": (stats.SLOWER,), "change": (stats.SLOWER, stats.FASTER), "nothing": (),
+    }[fail_on]  # fmt: skip
     if as_json:
-        emit(rows)
+        emit(json.loads(frame.to_json(orient="records", double_precision=15)))
     else:
-        show(rows)
-    sys.exit(1 if history.alarms(rows) else 0)
+        show(frame)
+    sys.exit(1 if history.alarms(frame, words) else 0)
 
 
-def show(rows: list[dict[str, Any]]) -> None:
+def show(frame: pd.DataFrame) -> None:
     from bench import console
+    from bench.summary import CASE
 
     columns = ["framework", "mode", "network", "batch", "phase", "runs", "first ms", "last ms",
                "steps"]  # fmt: skip
-    cells = [
-        [r["framework"], console.mode(r), r["model"], str(r["batch"]), r["phase"],
-         str(len(r["runs"])), f"{r['medians'][0] * 1e3:.4g}", f"{r['medians'][-1] * 1e3:.4g}",
-         "\n".join(map(sentence, r["steps"]))]
-        for r in rows
+    for machine, runs in frame.groupby("machine", sort=False):
+        series = [points.to_dict("records") for _, points in runs.groupby(CASE, sort=False)]
+        console.table(str(machine), columns, [line(points) for points in series], left=5)
+    console.out.print(f"{(frame['step'] != '').sum()} steps in {frame['run'].nunique()} runs")
+
+
+def line(points: list[dict[Any, Any]]) -> list[str]:
+    from bench import console
+
+    first, last = points[0], points[-1]
+    steps = [sentence(point) for point in points if point["step"]]
+    return [
+        first["framework"], console.mode(first), first["model"], str(first["batch"]),
+        first["phase"], str(len(points)), f"{first['seconds'] * 1e3:.4g}",
+        f"{last['seconds'] * 1e3:.4g}", "\n".join(steps),
     ]  # fmt: skip
-    for machine in dict.fromkeys(tuple(r["machine"].items()) for r in rows):
-        chosen = [c for c, r in zip(cells, rows, strict=True) if dict(machine) == r["machine"]]
-        console.table(", ".join(f"{k} {v}" for k, v in machine), columns, chosen, left=5)
 
 
-def sentence(step: dict[str, Any]) -> str:
+def sentence(point: dict[Any, Any]) -> str:
     """One step in words."""
-    changed = "; ".join(step["changed"]) or "nothing that runs record"
+    changed = "; ".join(point["changed"]) or "nothing that runs record"
+    others = f", with {point['together'] - 1} other series" if point["together"] > 1 else ""
     return (
-        f"{'new: ' if step['new'] else ''}{step['verdict']} by {step['factor']:.3f} from "
-        f"{step['run']} on (p {step['p_value']:.2g}); changed there: {changed}"
+        f"{'new: ' if point['new'] else ''}{point['step']} by {point['factor']:.3f} from "
+        f"{point['run']} on (p {point['p_value']:.2g}{others}); changed there: {changed}"
     )
-
-
-def check(found: Any, as_json: bool) -> None:
-    from bench import alarms, console
-
-    report = alarms.measure(alarms.noise_of(found))
-    if as_json:
-        emit(report)
-    else:
-        console.out.print(report["noise"]["text"], markup=False)
-        for name in ("false_alarms", "power", "compare"):
-            rows = report[name]
-            cells = [[f"{v:.3g}" for v in row.values()] for row in rows]
-            console.table(name.replace("_", " "), list(rows[0]), cells, left=0)
-    sys.exit(0 if report["ok"] else 1)
