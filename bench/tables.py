@@ -29,6 +29,6 @@ def write(run: Run, tables: Tables, out: Path, suffix: str, writer: Writer) -> l
 
 def plain(frame: pd.DataFrame) -> pd.DataFrame:
     """Nested values, such as versions, as JSON text."""
-    objects = [c for c in frame if frame[c].dtype == object]
+    objects = [str(c) for c in frame if frame[c].dtype == object]
     nested = [c for c in objects if frame[c].map(lambda v: isinstance(v, dict | list)).any()]
     return frame.assign(**{c: frame[c].map(json.dumps) for c in nested})
