@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from math import ceil, exp, log
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,32 +79,54 @@ def benjamini_hochberg(chances: Sequence[float]) -> float:
 def steps(times: Sequence[float], threshold: float, most: int) -> list[Step]:
     """The steps of one series; levels are the medians between two of them."""
     found = within(times, threshold, most)
-    bounds = [0, *(index for index, _ in found), len(times)]
+    if not found:
+        return []
+    bounds = placed(times, [0, *(index for index, _ in found), len(times)])
     levels = [float(np.median(times[start:end])) for start, end in pairwise(bounds)]
     return [
-        Step(index, exp(log(after) - log(before)), p_value)
-        for (index, p_value), (before, after) in zip(found, pairwise(levels), strict=True)
+        Step(index, after / before, p_value)
+        for index, (_, p_value), (before, after) in zip(
+            bounds[1:-1], found, pairwise(levels), strict=True
+        )
     ]
+
+
+def placed(times: Sequence[float], bounds: Sequence[int]) -> list[int]:
+    """The bounds, each moved to where the distances to the medians beside it are least: ranks say
+    that there is a step, but little of how far the values are apart, and so of where it is."""
+    moved = [0]
+    for end in bounds[2:]:
+        piece = np.log(times[moved[-1] : end])
+        search = ruptures.Dynp(model="l1", min_size=SHORTEST, jump=1).fit(piece)
+        moved.append(moved[-1] + int(search.predict(n_bkps=1)[0]))
+    return [*moved, len(times)]
 
 
 def within(times: Sequence[float], threshold: float, most: int) -> list[tuple[int, float]]:
-    """The first run and p-value of each step in a piece: of the fewest cuts that are believed, and
-    of those in the pieces that these leave, which share the threshold."""
-    if len(times) < 2 * SHORTEST:
-        return []
+    """The first run and p-value of each step in a piece: of the most cuts that are all believed,
+    and of those in the pieces that these leave, which share the threshold."""
     ranks = ranked(times)
-    believed = {n: p for n, p in chance(ranks, most).items() if p <= threshold}
-    if not believed:
-        return []
-    cuts, p_value = min(believed.items())
-    bounds = [0, *best(ranks, cuts)]
-    share = threshold / (cuts + 1)
-    inner = [
-        (start + index, p)
-        for start, end in pairwise(bounds)
-        for index, p in within(times[start:end], share, most)
-    ]
-    return sorted([*((index, p_value) for index in bounds[1:-1]), *inner])
+    chances = chance(ranks, most)
+    for cuts in sorted(chances, reverse=True):
+        bounds = [0, *best(ranks, cuts)]
+        found = [max(chances[cuts], p) for p in alone(times, bounds, most)]
+        if max(found) <= threshold:
+            inner = [
+                (start + index, p)
+                for start, end in pairwise(bounds)
+                for index, p in within(times[start:end], threshold / (cuts + 1), most)
+            ]
+            return sorted([*zip(bounds[1:-1], found, strict=True), *inner])
+    return []
+
+
+def alone(times: Sequence[float], bounds: Sequence[int], most: int) -> list[float]:
+    """The p-value of a cut in the two pieces beside each of several, without what lies beyond: one
+    cut of a pair must not be believed for the sake of the other."""
+    if len(bounds) == 3:
+        return [0.0]
+    pieces = [ranked(times[start:end]) for start, end in zip(bounds, bounds[2:], strict=False)]
+    return [luck(len(piece), 1).p_value(gain(piece, 1), most) for piece in pieces]
 
 
 def ranked(times: Sequence[float]) -> Ranks:
