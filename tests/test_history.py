@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,18 @@ def test_the_threshold_is_benjamini_and_hochbergs() -> None:
     assert steps.benjamini_hochberg([0.02, 0.5]) == pytest.approx(0.05 / 2)
     assert steps.benjamini_hochberg([0.03, 0.5]) == 0
     assert steps.benjamini_hochberg([]) == 0
+
+
+@pytest.mark.parametrize("cuts", steps.CUTS)
+@pytest.mark.parametrize("count", [9, 16, 41])
+def test_shuffled_ranks_are_searched_as_ruptures_searches(cuts: int, count: int) -> None:
+    random = np.random.default_rng(count)
+    rows = np.array([random.permutation(count) + 1.0 for _ in range(20)])
+    for row, gained in zip(rows, steps.gains(rows, cuts), strict=True):
+        bounds = [0, *steps.best(row, cuts)]
+        pieces = [row[start:end] for start, end in pairwise(bounds)]
+        left = sum(len(piece) * piece.var() for piece in pieces)
+        assert count * row.var() - left == pytest.approx(gained)
 
 
 def test_the_answer_does_not_depend_on_what_was_asked_before() -> None:
