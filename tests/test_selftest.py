@@ -135,8 +135,8 @@ def test_a_handicap_makes_steps_longer_by_its_share_and_leaves_results_alone(
         for _ in range(15):
             for name, worker in (("equal", equal), ("slow", slow)):
                 said = worker.call("measure", 60, phase="inference", seconds=0.02, samples=999)
-                found[name].append(np.median(said["samples"]))
-    ratio = np.median(np.array(found["slow"]) / np.array(found["equal"]))
+                found[name].append(min(said["samples"]))
+    ratio = min(found["slow"]) / min(found["equal"])  # of steps that nobody disturbed
     assert 1.6 < ratio < 2.5
 
 
