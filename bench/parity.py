@@ -167,10 +167,13 @@ def compare(found: Mapping[str, Array], wanted: Mapping[str, Expected]) -> dict[
 
 
 class Checker:
-    """Drives one worker through the gate, network after network."""
+    """Drives one worker through the gate, network after network. `equal_maxima`: see
+    bench/frameworks.py."""
 
-    def __init__(self, worker: Worker, contender: Contender, folder: Path) -> None:
-        self.worker, self.folder = worker, folder
+    def __init__(
+        self, worker: Worker, contender: Contender, folder: Path, equal_maxima: str = ""
+    ) -> None:
+        self.worker, self.folder, self.equal_maxima = worker, folder, equal_maxima
         self.who = (contender.framework, contender.mode, contender.tuned)
 
     def check(self, referee: Referee) -> list[Verdict]:

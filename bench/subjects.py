@@ -8,6 +8,7 @@ frameworks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from threading import Lock
 
 from bench import conformance
@@ -87,11 +88,17 @@ class Training(Subject):
         self.curves = [Curve(graph) for graph in graphs]
 
     def examine(self, checker: Checker, index: int) -> list[Verdict]:
-        """The verdict on one curve."""
+        """The verdict on one curve; `unsupported` is who is said to treat equal maxima in another
+        way, and trains exactly as the referee does in that way."""
         expected = self.curves[index]
         with self.lock:
             expected.bound  # noqa: B018  computed once
-        return [checker.curve(expected)]
+        verdict = checker.curve(expected)
+        if verdict.status == "wrong" and checker.equal_maxima:
+            again = checker.curve(Curve(self.graphs[index], every=True))
+            if again.ok:
+                return [replace(again, status="unsupported", reason=checker.equal_maxima)]
+        return [verdict]
 
 
 def portions(graphs: Sequence[Graph]) -> Iterator[list[Graph]]:

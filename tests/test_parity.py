@@ -113,12 +113,13 @@ def test_what_passing_depends_on_is_in_its_key(tmp_path: Path) -> None:
         one.path(fake("toy"), subject, replace(graph, momentum=0.5)),
         one.path(fake("toy"), steps, graph),
         one.path(fake("toy", lock="1"), subject, graph),
+        one.path(fake("toy", equal_maxima="each has the gradient"), subject, graph),
         one.path(fake("crash"), subject, graph),
         one.path(fake("toy", mode="other"), subject, graph),
         replace(one, threads=2).path(fake("toy"), subject, graph),
         replace(one, device="cuda").path(fake("toy"), subject, graph),
     }
-    assert len(keys) == 8
+    assert len(keys) == 9
 
 
 def test_a_dead_worker_does_not_take_the_next_network_with_it(tmp_path: Path) -> None:

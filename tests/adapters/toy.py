@@ -13,7 +13,7 @@ from bench.graph import Graph, Node
 from bench.ops import OPS
 
 NAME = "toy"
-MODES = ("plain", "other")
+MODES = ("plain", "other", "every_maximum")
 
 
 def graph_from(data):
@@ -49,7 +49,8 @@ class Adapter(Base):
         return reference.run(self.graph, self.weights, x, dtype=numpy.float32).logits
 
     def gradients(self, x, y):
-        passed = reference.train(self.graph, self.weights, x, numpy.float32)
+        every = self.mode == "every_maximum"
+        passed = reference.train(self.graph, self.weights, x, numpy.float32, every=every)
         return reference.backpropagate(passed, y)[:2]
 
     def step(self, phase, x, y):
