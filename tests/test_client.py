@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
-from bench.client import Failure, environment, processors
+from bench.client import Failure, Worker, environment, processors
 from bench.conformance import case
 from bench.parity import save
 from bench.weights import batch, weights
-from tests.conftest import worker
+from tests.conftest import ADAPTERS, fake, worker
 
 HELLO = {"mode": "plain", "device": "cpu", "precision": "fp32", "threads": 1}
 
@@ -85,6 +87,36 @@ def test_leaving_ends_the_process(tmp_path: Path) -> None:
     with worker("toy", tmp_path / "log") as running:
         running.call("hello", 30, **HELLO)
     assert running.process.returncode == -signal.SIGKILL
+
+
+def test_what_a_framework_leaves_where_it_runs_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with worker("littering", tmp_path / "log") as running:
+        own = Path(running.call("hello", 30, **HELLO)["versions"]["folder"])
+        assert (own / "rank_0" / "om" / "left_behind").exists()
+    assert not own.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["log"]
+
+
+def test_paths_may_be_relative_to_our_own_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("python").symlink_to(sys.executable)
+    Path("adapter.py").symlink_to(ADAPTERS / "littering.py")
+    with Worker(Path("python"), Path("adapter.py"), 1, fake("littering").variables(1)) as running:
+        assert running.call("hello", 30, **HELLO)["framework"] == "littering"
+
+
+def test_an_interpreter_that_is_missing_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(FileNotFoundError):
+        Worker(tmp_path / "no_python", ADAPTERS / "toy.py")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_parent_sleeps_while_a_worker_computes(files: dict[str, str]) -> None:
