@@ -119,6 +119,18 @@ def test_an_interpreter_that_is_missing_leaves_no_folder(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("verb", ["logits", "gradients"])
+def test_what_is_compared_is_what_the_timed_function_gave(
+    verb: str, files: dict[str, str], tmp_path: Path
+) -> None:
+    """An adapter that computes for the check what it does not compute for the clock."""
+    with worker("apart", tmp_path / "log") as running:
+        running.call("hello", 30, **HELLO)
+        running.call("build", 30, graph=files["graph"], weights=files["weights"])
+        with pytest.raises(Failure, match="must be what is timed"):
+            running.call(verb, 30, inputs=files["inputs"], out=str(tmp_path / "out.npz"))
+
+
 def test_the_parent_sleeps_while_a_worker_computes(files: dict[str, str]) -> None:
     with worker("hang", Path(files["graph"]).with_name("log")) as running:
         running.call("hello", 30, **HELLO)
@@ -141,12 +153,15 @@ def test_a_worker_is_bound_to_its_processors_and_sees_only_the_whitelist(
         assert os.sched_getaffinity(running.process.pid) == set(processors(1))
 
 
-def measured(files: dict[str, str], phase: str, **arguments: float) -> dict[str, object]:
+def measured(
+    files: dict[str, str], phase: str, seconds: float, shortest: float
+) -> dict[str, object]:
     with worker("toy", Path(files["graph"]).with_name("log")) as running:
         running.call("hello", 30, **HELLO)
         running.call("build", 30, graph=files["graph"], weights=files["weights"])
-        running.call("warmup", 30, phase=phase, inputs=files["inputs"], seconds=0.1)
-        return running.call("measure", 30, phase=phase, samples=5, **arguments)
+        inputs = files["inputs"]
+        running.call("warmup", 30, phase=phase, inputs=inputs, seconds=0.1, shortest=shortest)
+        return running.call("measure", 30, phase=phase, seconds=seconds, samples=5)
 
 
 def test_a_block_has_at_least_one_sample_whatever_its_time(files: dict[str, str]) -> None:

@@ -46,26 +46,32 @@ class Adapter(Base):
         return {name: self.weights[name] for name in names}
 
     def logits(self, x):
-        return reference.run(self.graph, self.weights, x, dtype=numpy.float32).logits
+        return self.step("inference", x, None)()
 
     def gradients(self, x, y):
+        return self.step("train", x, y)()
+
+    def step(self, phase, x, y):
+        if phase == "inference":
+            return lambda: self.infer(x)
+        return lambda: self.train(x, y, phase == "step")
+
+    def infer(self, x):
+        return reference.run(self.graph, self.weights, x, dtype=numpy.float32).logits
+
+    def learn(self, x, y):
         every = self.mode == "every_maximum"
         passed = reference.train(self.graph, self.weights, x, numpy.float32, every=every)
         return reference.backpropagate(passed, y)[:2]
 
-    def step(self, phase, x, y):
-        if phase == "inference":
-            return lambda: self.logits(x)
-        return lambda: self.train(x, y, phase == "step")
-
     def train(self, x, y, update):
-        loss, gradients = self.gradients(x, y)
+        loss, gradients = self.learn(x, y)
         for key, gradient in gradients.items() if update else ():
             momentum = numpy.float32(self.graph.momentum)
             self.velocity[key] = momentum * self.velocity.get(key, 0 * gradient) + gradient
             rate = numpy.float32(self.graph.learning_rate)
             self.weights[key] = self.weights[key] - rate * self.velocity[key]
-        return loss
+        return loss, gradients
 
     def wait(self, result):
         pass
