@@ -28,6 +28,7 @@ from bench.parity import LIMIT, Checker, Verdict
 from bench.subjects import Operators, Subject, Training, portions
 
 JUDGES = (
+    "chance",
     "conformance",
     "curves",
     "digits",

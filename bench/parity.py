@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -74,6 +74,16 @@ class Expected:
             return float("inf")
         error = rms(value - self.value)
         return error if np.isfinite(error) else float("inf")
+
+
+class Asked(Protocol):
+    """What a worker builds and is given."""
+
+    graph: Graph
+    image: str
+    weights: Arrays
+    x: Array
+    y: Array
 
 
 class Referee:
@@ -194,7 +204,7 @@ class Checker:
                 return [inference, self.failed(referee, "training", failure)]
         return [inference, self.judged(referee, "training", count)]
 
-    def build(self, referee: Referee | Curve) -> int:
+    def build(self, referee: Asked) -> int:
         paths = save(self.folder, referee.graph, referee.weights, referee.x, referee.y)
         self.worker.call("build", LIMIT, graph=paths["graph"], weights=paths["weights"])
         counted = self.worker.call("parameters", LIMIT, out=self.path("parameters"))
@@ -202,10 +212,10 @@ class Checker:
 
     def judged(self, referee: Referee, phase: str, count: int) -> Verdict:
         try:
-            found, wanted = getattr(self, phase)(referee)
+            found = getattr(self, phase)()
         except Failure as failure:
             return self.failed(referee, phase, failure)
-        result = compare(found, wanted) | {"parameters": count}
+        result = compare(found, getattr(referee, phase)) | {"parameters": count}
         if result["status"] == "wrong":
             result["reason"] += f"; {self.located(referee, phase)}"
         return self.verdict(referee, phase, result)
@@ -217,7 +227,7 @@ class Checker:
             part = Referee(graph, len(referee.x))
             try:
                 self.build(part)
-                result = compare(*getattr(self, phase)(part))
+                result = compare(getattr(self, phase)(), getattr(part, phase))
             except Failure as failure:
                 if failure.status != "error":
                     raise
@@ -229,28 +239,34 @@ class Checker:
         except Failure as failure:
             return f"where it is wrong could not be found: {failure}"
 
-    def verdict(self, referee: Referee | Curve, phase: str, result: Mapping[str, Any]) -> Verdict:
+    def verdict(self, referee: Asked, phase: str, result: Mapping[str, Any]) -> Verdict:
         return Verdict(*self.who, referee.graph.name, phase, **result, image=referee.image)
 
-    def inference(self, referee: Referee) -> tuple[Arrays, dict[str, Expected]]:
+    def inference(self) -> Arrays:
+        """What the worker's network, as last built, gives in evaluation mode."""
         self.worker.call("logits", LIMIT, inputs=self.path("inputs"), out=self.path("logits"))
-        return self.arrays("logits"), referee.inference
+        return self.arrays("logits")
 
-    def training(self, referee: Referee) -> tuple[Arrays, dict[str, Expected]]:
+    def training(self) -> Arrays:
+        """Its gradients and the loss."""
         inputs = self.path("inputs")
         value = self.worker.call("gradients", LIMIT, inputs=inputs, out=self.path("gradients"))
-        found = self.arrays("gradients") | {"loss": np.array(value["loss"])}
-        return found, referee.training
+        return self.arrays("gradients") | {"loss": np.array(value["loss"])}
+
+    def stepped(self, steps: int) -> Arrays:
+        """Its parameters after some training steps."""
+        self.worker.call("update", LIMIT, inputs=self.path("inputs"), steps=steps)
+        self.worker.call("parameters", LIMIT, out=self.path("parameters"))
+        return self.arrays("parameters")
 
     def update(self, referee: Referee) -> Verdict:
         """Whole training steps: are the parameters where the referee's SGD takes them?"""
         try:
             count = self.build(referee)
-            self.worker.call("update", LIMIT, inputs=self.path("inputs"), steps=conformance.STEPS)
-            self.worker.call("parameters", LIMIT, out=self.path("parameters"))
+            found = self.stepped(conformance.STEPS)
         except Failure as failure:
             return self.failed(referee, "step", failure)
-        result = compare(self.arrays("parameters"), referee.after_steps)
+        result = compare(found, referee.after_steps)
         return self.verdict(referee, "step", result | {"parameters": count})
 
     def curve(self, expected: Curve) -> Verdict:
@@ -264,7 +280,7 @@ class Checker:
         return self.verdict(expected, "curve", expected.compare(found) | {"parameters": count})
 
     def failed(
-        self, referee: Referee | Curve, phase: str, failure: Failure, count: int | None = None
+        self, referee: Asked, phase: str, failure: Failure, count: int | None = None
     ) -> Verdict:
         result = {"status": failure.status, "reason": failure.reason, "parameters": count}
         return self.verdict(referee, phase, result)

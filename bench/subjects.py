@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from threading import Lock
 
-from bench import conformance
+from bench import chance, conformance
+from bench.chance import Chance
 from bench.curves import BATCH as CURVE_BATCH
 from bench.curves import Curve
 from bench.graph import Graph
@@ -58,16 +59,19 @@ class Subject:
 
 
 class Operators(Subject):
-    """The conformance cases, also in whole training steps."""
+    """The conformance cases, also in whole training steps; and operators of chance."""
 
     phases = (*PHASES, "step")
     together = OPERATORS
 
     def __init__(self) -> None:
-        super().__init__(conformance.cases(), conformance.BATCH)
+        chances = [chance.case(name) for name in chance.CASES]
+        super().__init__([*conformance.cases(), *chances], conformance.BATCH)
 
     def examine(self, checker: Checker, index: int) -> list[Verdict]:
         """The verdicts on one case."""
+        if self.graphs[index].name in chance.CASES:
+            return chance.examine(checker, Chance(self.graphs[index]))
         referee = self.referee(index)
         return [*checker.check(referee), checker.update(referee)]
 

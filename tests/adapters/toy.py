@@ -15,6 +15,26 @@ from bench.ops import OPS
 NAME = "toy"
 MODES = ("plain", "other", "every_maximum")
 
+RANDOM = numpy.random.default_rng(1)
+
+
+def by_chance(op, at):
+    """Dropout and stochastic depth, which the referee leaves out."""
+    if not at.training or not op.rate:
+        return at.x, None
+    whole = op.kind == "stochasticdepth"
+    shape = (len(at.x), *[1] * (at.x.ndim - 1)) if whole else at.x.shape
+    factors = (RANDOM.random(shape) >= op.rate) / numpy.float32(1 - op.rate)
+    return at.x * factors, factors
+
+
+def chance_backward(op, saved, dy):
+    return [dy if saved is None else dy * saved], {}
+
+
+for kind in ("dropout", "stochasticdepth"):
+    reference.FORWARD[kind], reference.BACKWARD[kind] = by_chance, chance_backward
+
 
 def graph_from(data):
     """The graph that `Graph.to_json` described."""
@@ -37,7 +57,7 @@ class Adapter(Base):
         return {"numpy": numpy.__version__}
 
     def build(self, graph, weights):
-        self.graph = graph_from(graph).without_dropout()
+        self.graph = graph_from(graph)
         self.weights = dict(weights)
         self.velocity = {}
 

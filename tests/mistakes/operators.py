@@ -622,9 +622,7 @@ def gradient_of_one_use(patch):
     patch(network, "Arrays", Flowing)
 
 
-# -- dropout: the checks run at rate 0 ------------------------------------------------------------
-
-RATE_ZERO = "checks run at rate 0, where this is the identity; timed runs have the network's rate"
+# -- dropout --------------------------------------------------------------------------------------
 
 
 def dropped(x, rate, shape=None):
@@ -661,14 +659,14 @@ def stochastic_depth_by_default(patch):
     patch(FORWARD, "stochasticdepth", forward)
 
 
-@mistake("operators", "dropout", "stochasticdepth", blind=RATE_ZERO)
+@mistake("operators", "dropout", "stochasticdepth")
 def dropout_in_inference(patch):
     """Dropout with the network's rate is left on in inference."""
     for kind in ("dropout", "stochasticdepth"):
         patch(FORWARD, kind, lambda op, at: (dropped(at.x, op.rate), None))
 
 
-@mistake("operators", "dropout", "stochasticdepth", blind=RATE_ZERO)
+@mistake("operators", "dropout", "stochasticdepth")
 def dropout_not_scaled(patch):
     """What is kept is not scaled by 1 / (1 - rate)."""
 
@@ -680,7 +678,7 @@ def dropout_not_scaled(patch):
         patch(FORWARD, kind, forward)
 
 
-@mistake("operators", "dropout", "stochasticdepth", blind=RATE_ZERO)
+@mistake("operators", "dropout", "stochasticdepth")
 def dropout_rate_inverted(patch):
     """1 - rate is dropped, where the rate is not 0."""
 
@@ -692,11 +690,60 @@ def dropout_rate_inverted(patch):
         patch(FORWARD, kind, forward)
 
 
-@mistake("operators", "dropout", "stochasticdepth", blind=RATE_ZERO)
+@mistake("operators", "dropout", "stochasticdepth")
 def dropout_left_out(patch):
     """Dropout is left out, in training too."""
     for kind in ("dropout", "stochasticdepth"):
         patch(FORWARD, kind, lambda op, at: (at.x, None))
+
+
+@mistake("operators", "dropout")
+def dropout_of_channels(patch):
+    """Whole channels are dropped in place of values."""
+
+    def forward(op, at):
+        shape = at.x.shape[: at.x.ndim // 2] + (1,) * (at.x.ndim // 2)
+        return (dropped(at.x, op.rate, shape) if at.training else at.x), None
+
+    patch(FORWARD, "dropout", forward)
+
+
+@mistake("operators", "dropout", "stochasticdepth")
+def the_same_is_always_dropped(patch):
+    """Chance is drawn while the network is built, and stays."""
+
+    def forward(op, at):
+        mask = np.random.RandomState(5).random_sample(len(at.x)) >= op.rate
+        mask = mask.reshape([-1] + [1] * (at.x.ndim - 1)) / np.float32(1 - op.rate)
+        return (at.x * mask.astype(at.x.dtype) if at.training else at.x), None
+
+    patch(FORWARD, "stochasticdepth", forward)
+
+    def values(op, at):
+        mask = np.random.RandomState(5).random_sample(at.x.shape) >= op.rate
+        scaled = (at.x * mask / np.float32(1 - op.rate)).astype(at.x.dtype)
+        return (scaled if at.training else at.x), None
+
+    patch(FORWARD, "dropout", values)
+
+
+@mistake("operators", "stochasticdepth")
+def stochastic_depth_of_values(patch):
+    """Values are dropped in place of whole images."""
+    patch(
+        FORWARD, "stochasticdepth",
+        lambda op, at: (dropped(at.x, op.rate) if at.training else at.x, None),
+    )  # fmt: skip
+
+
+@mistake(
+    "operators", "dropout", "stochasticdepth",
+    blind="what stands before an operator of chance is compared at rate 0 alone",
+)  # fmt: skip
+def dropout_gradient_of_another_mask(patch):
+    """The gradient of what is dropped passes."""
+    for kind in ("dropout", "stochasticdepth"):
+        patch(BACKWARD, kind, lambda op, saved, dy: ([dy], {}))
 
 
 @mistake("operators", "conv", same="no window reaches that padding")
