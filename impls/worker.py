@@ -141,18 +141,20 @@ class Worker(object):
         self.save(out, {"logits": found})
         return {}
 
-    def gradients(self, inputs, out):
-        """Save the gradients that the function that is timed as `train` gives; the loss."""
+    def gradients(self, inputs, out, calls=1):
+        """Save the gradients that the function that is timed as `train` gives in the last of some
+        calls; the loss."""
         x, y = self.arrays(inputs)
-        loss, gradients = self.read("train", x, y, lambda: self.adapter.gradients(x, y))
+        loss, gradients = self.read("train", x, y, lambda: self.adapter.gradients(x, y), calls)
         self.save(out, gradients)
         return {"loss": float(loss)}
 
-    def read(self, phase, x, y, method):
-        """What a method of the adapter makes of one call of the function that is timed: it finds
-        that call's result in place of `step`."""
-        step = self.adapter.step(phase, x, y)
-        result, asked = step(), []
+    def read(self, phase, x, y, method, calls=1):
+        """What a method of the adapter makes of the last call of the function that is timed: it
+        finds that call's result in place of `step`."""
+        step, asked = self.adapter.step(phase, x, y), []
+        for _ in range(calls):
+            result = step()
         self.adapter.wait(result)
         if phase == "train" and self.adapter.rerun:
             return method()

@@ -168,8 +168,8 @@ def all_cases() -> list[Case]:
 class Probe(Checker):
     """The gate's checker, which keeps what it compared in training."""
 
-    def training(self) -> Arrays:
-        self.compared = super().training()
+    def training(self, calls: int = 1) -> Arrays:
+        self.compared = super().training(calls)
         return self.compared
 
 

@@ -146,3 +146,20 @@ def test_a_bound_is_the_twins_error_and_shapes_must_agree() -> None:
     assert compare({"a": true[:2]}, wanted)["status"] == "wrong"
     assert compare({"a": true * np.nan}, wanted)["status"] == "wrong"
     assert compare({"b": true}, wanted)["status"] == "wrong"
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-17])
+def test_the_error_of_what_should_be_zero_is_told_by_its_bound(size: float) -> None:
+    """As the gradient of a bias in front of batch normalisation: relative to itself it would be
+    anything."""
+    true = np.array([size, -size, size])
+    wanted = {"a": expected(true, true + 1e-9)}
+    found = compare({"a": true + 3e-8}, wanted)
+    assert (found["status"], found["reason"]) == ("wrong", "a is off by 3 times what is allowed")
+    assert (found["worst_error"], found["bound"]) == (pytest.approx(3), pytest.approx(1))
+
+
+def test_another_shape_is_named() -> None:
+    wanted = {"a": expected(np.ones(3), np.ones(3))}
+    for found in (np.ones(2), np.array([1, 1, np.nan])):
+        assert "another shape" in compare({"a": found}, wanted)["reason"]

@@ -30,7 +30,7 @@ from tests.test_parity import network, silent
 pytestmark = pytest.mark.frameworks
 KNOWN = frameworks.discover()
 PAIRS = [Contender(f.name, mode) for f in KNOWN.values() for mode in f.modes]
-SLICE = ("lenet5", "googlenet", "resnet50")
+SLICE = ("lenet5", "googlenet_aux", "resnet50", "mobilenet_v3_small", "shufflenet_v2_x0_5")
 SMALL = "lenet5"  # for the modes that are not a framework's default
 RESHAPING = ("padding", "pooling_padding")
 MISTAKES = (*RESHAPING, "epsilon", "lrn_alpha", "lrn_constant", "relu")
