@@ -69,7 +69,7 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "relu_of_concat": lambda x: x.conv(8, 1).concat(x.conv(16, 3, pad=1)).relu(),
     "relu_of_sum": lambda x: x.add(x.conv(6, 1)).relu(),
     "sum_with_its_relu": lambda x: sum_with_relu(x.conv(16, 3, pad=1)),
-    "sum_with_its_relu6": lambda x: sum_with_relu6(spread(x.conv(16, 1))),
+    "sum_with_its_relu6": lambda x: sum_with_relu6(x.conv(16, 1)),
     "input_used_twice": lambda x: x.relu().concat(x.conv(2, 1), x),
     "flatten_dense": lambda x: x.flatten().relu().dropout(0.3).dense(7),
     "dense_square": lambda x: x.global_avgpool().dense(6).relu().dense(6),

@@ -1,4 +1,4 @@
-"""The part of all checks that CI runs on real frameworks leaves out no operator and no framework."""
+"""CI runs a part of all checks on real frameworks: it leaves out no operator and no framework."""
 
 from __future__ import annotations
 
