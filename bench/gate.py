@@ -35,6 +35,7 @@ JUDGES = (
     "gate",
     "graph",
     "locate",
+    "moving",
     "ops",
     "parity",
     "subjects",

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from threading import Lock
 
-from bench import chance, conformance
+from bench import chance, conformance, moving
 from bench.chance import Chance
 from bench.curves import BATCH as CURVE_BATCH
 from bench.curves import Curve
 from bench.graph import Graph
+from bench.moving import Moving
 from bench.parity import BATCH, PHASES, Checker, Referee, Verdict
 
 OPERATORS = "operators"  # as a network's name: the conformance cases
@@ -59,19 +60,22 @@ class Subject:
 
 
 class Operators(Subject):
-    """The conformance cases, also in whole training steps; and operators of chance."""
+    """The conformance cases, also in whole training steps; operators of chance; and
+    statistics that training moves."""
 
     phases = (*PHASES, "step")
     together = OPERATORS
 
     def __init__(self) -> None:
         chances = [chance.case(name) for name in chance.CASES]
-        super().__init__([*conformance.cases(), *chances], conformance.BATCH)
+        super().__init__([*conformance.cases(), *chances, moving.case()], conformance.BATCH)
 
     def examine(self, checker: Checker, index: int) -> list[Verdict]:
         """The verdicts on one case."""
         if self.graphs[index].name in chance.CASES:
             return chance.examine(checker, Chance(self.graphs[index]))
+        if self.graphs[index].name == moving.NAME:
+            return moving.examine(checker, Moving(self.graphs[index]))
         referee = self.referee(index)
         return [*checker.check(referee), checker.update(referee)]
 

@@ -32,12 +32,13 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench import cases, chance, conformance, console, frameworks, parity, session  # noqa: E402
+from bench import cases, chance, conformance, console, frameworks, moving, parity, session  # noqa: E402
 from bench.cases import Contender  # noqa: E402
 from bench.chance import Chance  # noqa: E402
 from bench.client import Worker  # noqa: E402
 from bench.errors import Unavailable  # noqa: E402
 from bench.graph import Graph, Tensor, build  # noqa: E402
+from bench.moving import Moving  # noqa: E402
 from bench.parity import Checker, Referee, Verdict, compare  # noqa: E402
 from bench.reference import Arrays  # noqa: E402
 from tests.mistakes import Mistake, load  # noqa: E402
@@ -157,11 +158,25 @@ class ByChance(Case):
         return chance.examine(probe, self.referee)
 
 
+@dataclass(frozen=True)
+class OfStatistics(Case):
+    """Statistics that training moves."""
+
+    referee: Moving  # type: ignore[assignment]
+    conforms: bool = True
+    kinds = frozenset({"statistics"})
+
+    def verdicts(self, probe: Checker, mistake: str) -> list[Verdict]:
+        self.referee.graph = replace(self.referee.graph, name=f"{mistake} {self.name}")
+        return moving.examine(probe, self.referee)
+
+
 def all_cases() -> list[Case]:
     """The conformance cases and the small networks, each with the gate's batch."""
     small = [build(network, network.__name__, shape) for network, shape in NETWORKS.items()]
     found = [Case(Remembering(g, conformance.BATCH), True) for g in conformance.cases()]
     found += [ByChance(Chance(chance.case(name))) for name in chance.CASES]
+    found.append(OfStatistics(Moving(moving.case())))
     return found + [Case(Remembering(graph, parity.BATCH), False) for graph in small]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import chance, conformance, gate
+from bench import chance, conformance, gate, moving
 from bench.cases import Contender
 from bench.errors import Unavailable
 from bench.graph import Graph, Tensor, build
@@ -69,7 +69,7 @@ def test_a_planted_mistake_is_refused(wrong: Checker, mistake: str) -> None:
 def test_every_conformance_case_passes_in_a_correct_framework(tmp_path: Path) -> None:
     verdicts = judge(tmp_path).conform([TOY], silent)
     assert [v for v in verdicts if not v.ok] == []
-    assert len(verdicts) == 3 * (len(conformance.CASES) + len(chance.CASES))
+    assert len(verdicts) == 3 * (len(conformance.CASES) + len(chance.CASES)) + 1
 
 
 def test_a_wrong_optimiser_is_refused(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_what_passing_depends_on_is_in_its_key(tmp_path: Path) -> None:
 def test_a_dead_worker_does_not_take_the_next_network_with_it(tmp_path: Path) -> None:
     verdicts = judge(tmp_path, "crash").conform([Contender("crash", "plain")], silent)
     assert {v.status for v in verdicts} == {"died"}
-    assert {v.model for v in verdicts} == {*conformance.CASES, *chance.CASES}
+    assert {v.model for v in verdicts} == {*conformance.CASES, *chance.CASES, moving.NAME}
 
 
 def test_an_unavailable_framework_has_rows_with_its_reason(tmp_path: Path) -> None:

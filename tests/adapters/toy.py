@@ -15,6 +15,7 @@ from bench.ops import OPS
 NAME = "toy"
 MODES = ("plain", "other", "every_maximum")
 
+MOVING = numpy.float32(0.1)  # weight of a batch in the stored statistics
 RANDOM = numpy.random.default_rng(1)
 
 
@@ -32,6 +33,15 @@ def chance_backward(op, saved, dy):
     return [dy if saved is None else dy * saved], {}
 
 
+def moving_batchnorm(op, at):
+    """Batch normalisation, which in training moves the stored statistics, in place."""
+    if at.training:
+        for name, value in zip(("mean", "variance"), reference.moments(at.x), strict=True):
+            at.weights[name] += MOVING * (value - at.weights[name])
+    return batchnorm(op, at)
+
+
+batchnorm, reference.FORWARD["batchnorm"] = reference.FORWARD["batchnorm"], moving_batchnorm
 for kind in ("dropout", "stochasticdepth"):
     reference.FORWARD[kind], reference.BACKWARD[kind] = by_chance, chance_backward
 
@@ -58,7 +68,7 @@ class Adapter(Base):
 
     def build(self, graph, weights):
         self.graph = graph_from(graph)
-        self.weights = dict(weights)
+        self.weights = {k: v.copy() for k, v in weights.items()}
         self.velocity = {}
 
     def parameters(self):

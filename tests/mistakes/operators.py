@@ -622,6 +622,70 @@ def gradient_of_one_use(patch):
     patch(network, "Arrays", Flowing)
 
 
+# -- statistics that training moves ---------------------------------------------------------------
+
+
+def moving(patch, move):
+    """Training moves the stored statistics by `move(name, stored, of the batch)`."""
+    right = FORWARD["batchnorm"]
+
+    def forward(op, at):
+        before = {k: at.weights[k].copy() for k in ("mean", "variance")}
+        y, saved = right(op, at)
+        if at.training:
+            for (name, stored), value in zip(before.items(), operators.moments(at.x), strict=True):
+                at.weights[name][...] = move(name, stored, value)
+        return y, saved
+
+    patch(FORWARD, "batchnorm", forward)
+
+
+@mistake("operators", "statistics")
+def statistics_stay(patch):
+    """Training does not move the stored statistics."""
+    moving(patch, lambda name, stored, value: stored)
+
+
+@mistake("operators", "statistics")
+def variance_stays(patch):
+    """Training moves the stored mean alone."""
+    moving(patch, lambda name, stored, value: value if name == "mean" else stored)
+
+
+@mistake("operators", "statistics")
+def deviation_stored(patch):
+    """Training stores the standard deviation for the variance."""
+    moving(patch, lambda name, stored, value: value if name == "mean" else np.sqrt(value))
+
+
+@mistake("operators", "statistics")
+def statistics_of_the_first_image_stored(patch):
+    """Training stores the statistics of the first image."""
+    right = FORWARD["batchnorm"]
+
+    def forward(op, at):
+        y, saved = right(op, at)
+        if at.training:
+            for name, value in zip(("mean", "variance"), operators.moments(at.x[:1]), strict=True):
+                at.weights[name][...] = value
+        return y, saved
+
+    patch(FORWARD, "batchnorm", forward)
+
+
+@mistake("operators", "statistics", same="frameworks differ in it: a few of a thousand here")
+def stored_variance_unbiased(patch):
+    """The stored variance is divided by n - 1."""
+    n = 4 * 7 * 11
+    moving(patch, lambda name, stored, value: value if name == "mean" else value * (n / (n - 1)))
+
+
+@mistake("operators", "statistics", same="frameworks differ in it")
+def statistics_move_slowly(patch):
+    """A batch has a weight of 0.01 in the stored statistics."""
+    moving(patch, lambda name, stored, value: stored + np.float32(0.01) * (value - stored))
+
+
 # -- dropout --------------------------------------------------------------------------------------
 
 
