@@ -28,9 +28,9 @@ from bench import compare, history, stats, steps, store, summary  # noqa: E402
 Random = np.random.Generator
 Noise = Callable[[Random, tuple[int, ...]], NDArray[np.float64]]  # of logarithms, spread about 1
 SPREAD = 0.05  # of the logarithm, between nights
-NIGHTS = (6, 10, 30, 90)
-SERIES = (1, 20, 110)
-PROCESSES = (3, 5, 10)  # of a run, for compare
+NIGHTS = (10, 30, 90)
+SERIES = (1, 40)
+PROCESSES = (3, 10)  # of a run, for compare
 FACTORS = (1.05, 1.1, 1.2)
 SURE = 0.001  # the level of each mark: there are many rows
 AFTER = (3, 5, 8)  # nights on the new level
@@ -108,7 +108,7 @@ def newly(times: NDArray[np.float64]) -> bool:
 def false_histories(noises: dict[str, Noise], random: Random, count: int) -> Iterator[list[str]]:
     for name, noise in noises.items():
         for series in SERIES:
-            repeats = max(20, count // series)
+            repeats = max(count // 4, count // series)
             for length in NIGHTS:
                 wrong = sum(alarmed(nights(noise, random, series, length)) for _ in range(repeats))
                 yield ["history with a step", name, f"{series} series, {length} runs",
@@ -118,10 +118,10 @@ def false_histories(noises: dict[str, Noise], random: Random, count: int) -> Ite
 def false_nights(noises: dict[str, Noise], random: Random, count: int) -> Iterator[list[str]]:
     """A year's worth of looking every night costs more than one look: alarms per night."""
     for name, noise in noises.items():
-        for series in SERIES[:2]:
+        for series in SERIES:
             looks = [
                 newly(nights(noise, random, series, int(random.integers(6, 61))))
-                for _ in range(max(20, count // series))
+                for _ in range(max(count // 4, count // series))
             ]
             yield ["night with a new step", name, f"{series} series, 6 to 60 runs",
                    *rate(sum(looks), len(looks))]  # fmt: skip
