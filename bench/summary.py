@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any
 
 import pandas as pd
 
-from bench import stats
+from bench import stats, suspicion
 from bench.store import CELL, CONTENDER, Run, Tables
 
 CASE = [*CELL, *CONTENDER]
@@ -56,8 +57,29 @@ def summarise(run: Run, tables: Tables) -> pd.DataFrame:
             later = f"later {row['status']}: {row['reason']}" if row["status"] != "missing" else ""
             row |= figures(case, measured[key], ratios.get(key, stats.ONE))
             row |= {"verdict": verdicts.get(key), "reason": later}
-        rows.append(row | extra(tables, case))
+        row |= extra(tables, case)
+        row["marks"] = "; ".join(filter(None, [row["marks"], *suspicions(run, case, measured)]))
+        rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def suspicions(
+    run: Run, case: dict[str, Any], measured: Mapping[Any, stats.Blocks]
+) -> Iterator[str]:
+    """What must be known of the times of a case."""
+    key = tuple(case.values())
+    if key not in measured:
+        return
+    own, cell = measured[key], key[: len(CELL)]
+    yield suspicion.drift(
+        own, [b for k, b in measured.items() if k[: len(CELL)] == cell and k != key]
+    )
+    yield suspicion.modes(own)
+    header, model = run.header(), case["model"]
+    if case["device"] == "cpu" and model in header.get("models", {}):
+        macs, peak = header["models"][model]["macs"], header["machine"].get("matrix_product")
+        seconds = stats.median(own).value
+        yield suspicion.impossible(seconds, macs, case["batch"], case["phase"], peak)
 
 
 def to_fastest(measured: dict[Any, stats.Blocks]) -> dict[Any, stats.Estimate]:
