@@ -18,7 +18,7 @@ from bench.layers import COLUMNS, WORDS, cells, grouped, times, totals
 
 WIDTH = 150  # of tables that go to a file or a pipe
 WIDE = 170  # what the layer table of a network of the papers needs
-COUNTS = ("samples", "blocks", "processes")
+COUNTS = ("samples", "blocks", "disturbed", "processes")
 out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 err = Console(stderr=True, highlight=False)
 
@@ -130,7 +130,7 @@ def summary(frame: pd.DataFrame) -> None:
     """The result of a run: a table for each cell's network and batch."""
     columns = ["framework", "mode", "median ms", "95% interval", "images/s", "peak MiB",
                "above baseline MiB", "times the least", "times the fastest", "verdict",
-               "first call s", "samples", "blocks", "processes"]  # fmt: skip
+               "first call s", "samples", "blocks", "disturbed", "processes"]  # fmt: skip
     for (model, batch, phase), cell in frame.groupby(["model", "batch", "phase"], sort=False):
         first = cell.iloc[0]
         title = f"{model}, batch {batch}, {phase}, {first['device']}, {first['precision']}, "

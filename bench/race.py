@@ -17,10 +17,11 @@ import psutil
 
 from bench import gate, memory, parity, schedule, weights
 from bench.cases import Cell, Contender, Plan
-from bench.client import Failure, Worker
+from bench.client import Failure, Worker, processors
 from bench.entrants import Entrants
 from bench.errors import Unavailable
 from bench.graph import Graph
+from bench.guard import Guard
 from bench.heat import HeatRunner
 from bench.parity import Verdict
 from bench.progress import Progress, key
@@ -44,6 +45,7 @@ class Race:
         self.run, self.plan, self.graphs = run, plan, graphs
         self.entrants = entrants
         self.progress = Progress(plan)
+        self.guard = Guard.here(plan.device, processors(plan.threads))
         self.verdicts: list[Verdict] = []
         self.failed: dict[tuple[Contender, Cell], str] = {}
         self.weighed: dict[tuple[Contender, Network], dict[str, float]] = {}  # peaks by phase

@@ -14,7 +14,7 @@ CASE = [*CELL, *CONTENDER]
 COLUMNS = [
     *CASE, "status", "median", "low", "high", "images_per_second", "ratio", "ratio_low",
     "ratio_high", "verdict", "peak_memory", "above_baseline", "times_least", "growth_per_step",
-    "marks", "largest_batch", "first_call", "samples", "blocks", "processes", "reason",
+    "marks", "largest_batch", "first_call", "samples", "blocks", "disturbed", "processes", "reason",
 ]  # fmt: skip
 
 
@@ -35,10 +35,13 @@ def planned(run: Run) -> list[dict[str, Any]]:
 def blocks(samples: pd.DataFrame) -> stats.Blocks:
     """One contender's samples in one cell, by process and round."""
     found: dict[stats.Block, list[float]] = {}
-    columns = (samples[c].tolist() for c in ("process", "round", "seconds"))
-    for process, round_, seconds in zip(*columns, strict=True):
+    marked: set[stats.Block] = set()
+    columns = (samples[c].tolist() for c in ("process", "round", "seconds", "marked"))
+    for process, round_, seconds, disturbed in zip(*columns, strict=True):
         found.setdefault((process, round_), []).append(seconds)
-    return found
+        if disturbed:
+            marked.add((process, round_))
+    return stats.Watched(found, marked)
 
 
 def summarise(run: Run, tables: Tables) -> pd.DataFrame:
@@ -80,6 +83,7 @@ def figures(case: dict[str, Any], samples: stats.Blocks, ratio: stats.Estimate) 
         "images_per_second": case["batch"] / time.value,
         "ratio": ratio.value, "ratio_low": ratio_low, "ratio_high": ratio_high,
         "samples": sum(map(len, samples.values())), "blocks": len(samples),
+        "disturbed": len(stats.marks(samples)),
         "processes": len({process for process, _ in samples}),
     }  # fmt: skip
 

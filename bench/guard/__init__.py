@@ -1,164 +1,156 @@
 """What happens on the machine while a block is measured.
 
     guard = Guard.here("cpu", processors(threads))
-    with guard.watch([worker.process.pid]) as seen:
+    with guard.watch(worker.process.pid) as seen:
         measured = worker.call("measure", ...)
-    run.append("block", ..., seen=seen.to_json())
+    race.append("block", ..., **measured, **seen)
 
-Two looks at counters that the system keeps anyway, before and after, together less than a
-millisecond; nothing runs beside the measurement. The journal keeps what was seen; whether a block
-was disturbed is decided from that when reading (`disturbance`).
+Two looks at counters that the system keeps anyway, before and after; nothing runs beside the
+measurement. The journal keeps what was seen; whether a block was disturbed is decided from that
+when reading (`disturbance`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench.guard import counters, energy, gpu, processes
+from bench import nvml
+from bench.guard import counters, energy, processes
 from bench.guard.counters import Times
 from bench.guard.energy import Rapl
-from bench.guard.gpu import Gpu
 from bench.guard.processes import Spent
 
 Number = TypeVar("Number", int, float)
 
-# A block is disturbed where others had more than this share of one processor for its time, beyond
-# what the counters' resolution makes of nothing. Measured: docs/measuring-machine.md.
-SHARE = 0.05
-RESOLUTION = 0.03  # seconds: the columns of /proc/stat are cut to 10 ms each
-
-
-@dataclass
-class Seen:
-    """What was seen of a block; None where this machine does not tell."""
-
-    seconds: float = 0.0
-    foreign: float | None = None  # processor seconds of processes that are not ours
-    steal: float | None = None  # seconds that the hypervisor took from our processors
-    waited: float | None = None  # seconds in which something, ours too, waited for a processor
-    frequency: list[float] = field(default_factory=list)  # MHz of our processors, start and end
-    throttled: int | None = None  # how often our processors were slowed down for heat
-    joules: float | None = None  # of the whole processor or GPU, whoever made it work
-    energy: str = ""  # what counted the joules, or why nothing did
-    loose: int | None = None  # threads that may run on more processors than they were given
-    gpu_clock: list[float] = field(default_factory=list)  # MHz, start and end
-    gpu_brakes: list[str] = field(default_factory=list)
-    gpu_others: list[str] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data, what a block's `seen` holds."""
-        return asdict(self)
+SHARE = 0.05  # of one processor: who had more than this beside a block disturbed it
+RESOLUTION = 0.05  # seconds: five columns of /proc/stat are cut to 10 ms each
+TICK = 0.01  # seconds: so exact is one of them, such as steal
 
 
 @dataclass(frozen=True)
 class Look:
-    """The counters at one moment."""
+    """The counters at one moment; None where this machine has none."""
 
     time: float
     times: Times | None
-    spent: Spent
-    pressure: float | None
-    frequency: float | None
-    throttles: int | None
+    own: Spent
+    others: Spent
+    waited: float | None
+    hot: int | None
+    throttled: int | None
+    mhz: float | None
     microjoules: list[int]
-    gpu: gpu.Look
+    joules: float | None  # the GPU's
+    gpu: frozenset[str]  # what is wrong with it
 
 
 @dataclass(frozen=True)
 class Guard:
-    """Watches these processors, and on `cuda` the first GPU."""
+    """Watches these processors and, where workers use one, the GPU."""
 
     processors: Sequence[int]
     rapl: Rapl
-    device: Gpu | None = None
+    gpu: nvml.Gpu | None = None
     root: Path = Path("/")
-    spent: Callable[[Collection[int]], Spent] = processes.spent
 
     @classmethod
     def here(cls, device: str, cpus: Sequence[int]) -> Guard:
         """For a run on `cpu` or `cuda` whose workers are bound to `cpus`."""
-        root = Path("/")
-        return cls(cpus, energy.rapl(root), gpu.first() if device == "cuda" else None)
+        gpu = nvml.first() if device == "cuda" else None
+        return cls(cpus, energy.rapl(Path("/")), gpu)
 
     @contextmanager
-    def watch(self, groups: Collection[int]) -> Iterator[Seen]:
-        """`Seen` is filled when the block ends. `groups` are the process groups that belong to the
-        measurement; this process belongs to it too, a rival that was not stopped does not."""
-        seen = Seen()
-        before = self.look(groups)
-        try:
-            yield seen
-        finally:
-            after = self.look(groups)
-            self.compare(seen, before, after)
-            seen.loose = processes.loose(groups, self.processors)
+    def watch(self, group: int) -> Iterator[dict[str, Any]]:
+        """What was seen, see `compare`: filled in when the block has ended. The process group
+        belongs to the measurement, and so does this process; rivals that run do not."""
+        seen: dict[str, Any] = {}
+        before = self.look(group)
+        yield seen
+        seen |= self.compare(before, self.look(group))
 
-    def look(self, groups: Collection[int]) -> Look:
+    def look(self, group: int) -> Look:
         """What the counters say now."""
+        root = self.root
+        own, others = processes.spent(group)
         return Look(
-            time.monotonic(), counters.times(self.root), self.spent(groups),
-            counters.pressure(self.root), counters.frequency(self.root, self.processors),
-            counters.throttles(self.root, self.processors), self.rapl.read(),
-            self.device.look() if self.device else gpu.Look(),
+            time.monotonic(), counters.times(root), own, others, counters.pressure(root),
+            counters.hot(root, self.processors), counters.throttled(root),
+            counters.frequency(root, self.processors), self.rapl.read(),
+            self.gpu.joules() if self.gpu else None, troubles(self.gpu),
         )  # fmt: skip
 
-    def compare(self, seen: Seen, before: Look, after: Look) -> None:
-        """Fill `seen` with what lies between two looks."""
-        seen.seconds = after.time - before.time
-        if before.times and after.times:
-            own = processes.between(before.spent, after.spent)
-            seen.foreign = max(0.0, after.times.busy - before.times.busy - own)
-            seen.steal = max(0.0, after.times.steal - before.times.steal)
-        seen.waited = difference(before.pressure, after.pressure)
-        seen.throttled = difference(before.throttles, after.throttles)
-        seen.frequency = known(before.frequency, after.frequency)
-        seen.gpu_clock = known(before.gpu.clock, after.gpu.clock)
-        seen.gpu_brakes = sorted({*before.gpu.brakes, *after.gpu.brakes})
-        seen.gpu_others = sorted({*before.gpu.others, *after.gpu.others})
-        if self.device:
-            seen.joules = difference(before.gpu.joules, after.gpu.joules)
-            seen.energy = self.device.reason or "NVML"
-        else:
-            seen.joules = self.rapl.joules(before.microjoules, after.microjoules)
-            seen.energy = self.rapl.reason or "RAPL"
+    def compare(self, before: Look, after: Look) -> dict[str, Any]:
+        """What lies between two looks, as far as this machine tells.
+
+        window: seconds. used: processors that the worker kept busy, on average. foreign: processor
+        seconds of everybody else. steal: those that the hypervisor took. waited: seconds in which
+        something, ours too, could have run and had no processor. hot, throttled: how often our
+        processors were slowed down for heat, and our control group stopped for its quota. mhz: the
+        mean of both ends. joules: of whole processor packages, or of the GPU. gpu: what was wrong
+        with it."""
+        window, own = after.time - before.time, processes.between(before.own, after.own)
+        seen: dict[str, Any] = {
+            "window": window,
+            "used": own / window if after.own else None,
+            "foreign": self.foreign(before, after, own),
+            "steal": after.times.steal - before.times.steal
+            if before.times and after.times
+            else None,
+            "waited": rise(before.waited, after.waited),
+            "hot": rise(before.hot, after.hot),
+            "throttled": rise(before.throttled, after.throttled),
+            "mhz": mean(before.mhz, after.mhz),
+            "joules": self.joules(before, after),
+            "gpu": sorted(before.gpu | after.gpu) or None,
+        }
+        return {name: value for name, value in seen.items() if value is not None}
+
+    def foreign(self, before: Look, after: Look, own: float) -> float | None:
+        """Of processes that we see exactly; of those that began and ended in between, and of those
+        outside a container, as much as the coarser counters tell for certain."""
+        if not before.times or not after.times:
+            return None
+        unseen = after.times.busy - before.times.busy - own - RESOLUTION
+        return max(processes.between(before.others, after.others), unseen)
+
+    def joules(self, before: Look, after: Look) -> float | None:
+        if self.gpu:
+            return rise(before.joules, after.joules)
+        return self.rapl.joules(before.microjoules, after.microjoules)
 
 
-def difference(before: Number | None, after: Number | None) -> Number | None:
+def troubles(gpu: nvml.Gpu | None) -> frozenset[str]:
+    """What holds a GPU up, and who else uses it."""
+    if gpu is None:
+        return frozenset()
+    held = [f"the GPU's clock is held down: {reason}" for reason in gpu.brakes()]
+    return frozenset(held + [f"on the GPU: {name}" for name in gpu.others()])
+
+
+def rise(before: Number | None, after: Number | None) -> Number | None:
     return None if before is None or after is None else after - before
 
 
-def known(*values: float | None) -> list[float]:
-    return [value for value in values if value is not None]
+def mean(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else (before + after) / 2
 
 
-def disturbance(seen: Mapping[str, Any] | None) -> str:
-    """What disturbed a block, from what its line in the journal has as `seen`; empty for nothing,
-    and where nothing was seen."""
-    if not seen:
-        return ""
-    limit = SHARE * seen["seconds"] + RESOLUTION
-    found = [
-        f"{words} {seen[key] / seen['seconds']:.2f} of a processor"
-        for key, words in (("foreign", "other processes used"), ("steal", "the hypervisor took"))
-        if (seen[key] or 0.0) > limit
-    ]
-    if seen["throttled"]:
-        found.append(f"slowed down {seen['throttled']} times for heat")
-    found += [f"GPU clock held down: {reason}" for reason in seen["gpu_brakes"]]
-    found += [f"on the GPU: {name}" for name in seen["gpu_others"]]
-    return "; ".join(found)
-
-
-def joules_per_step(block: Mapping[str, Any]) -> float | None:
-    """The mean power while the block was watched, times the time of a step: what was watched also
-    holds the search for repeats and a garbage collection."""
-    seen = block.get("seen") or {}
-    if seen.get("joules") is None:
-        return None
-    steps = block["repeats"] * len(block["samples"])
-    return float(seen["joules"] / seen["seconds"] * block["wall"] / steps)
+def disturbance(block: Mapping[str, Any]) -> str:
+    """What disturbed a block of the journal, in words; empty for nothing, and where nobody
+    watched."""
+    window, found = block.get("window", 0.0), []
+    for name, exact, words in (
+        ("foreign", 0.0, "other processes used"),
+        ("steal", TICK, "the hypervisor took"),
+    ):
+        if block.get(name, 0.0) - exact > SHARE * window:
+            found.append(f"{words} {block[name] / window:.2f} processors")
+    for name, words in (("hot", "slowed down for heat"), ("throttled", "stopped for its quota")):
+        if block.get(name):
+            found.append(f"{words} {block[name]} times")
+    return "; ".join([*found, *block.get("gpu", ())])

@@ -6,12 +6,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100  # in /proc/stat, a second
 WORK = ("user", "nice", "system", "irq", "softirq")
 COLUMNS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")  # proc(5)
 CPUS = "sys/devices/system/cpu"
+CGROUPS = "sys/fs/cgroup"
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Times:
 
 
 def times(root: Path) -> Times | None:
-    """The first line of /proc/stat, exact to a tick of 10 ms."""
+    """The first line of /proc/stat, exact to a tick of 10 ms in each column."""
     fields = text(root / "proc/stat").partition("\n")[0].split()[1:]
     if len(fields) < len(COLUMNS):
         return None
@@ -48,11 +50,43 @@ def frequency(root: Path, cpus: Iterable[int]) -> float | None:
     return sum(known) / len(known) / 1e3 if known else None
 
 
-def throttles(root: Path, cpus: Iterable[int]) -> int | None:
+def hot(root: Path, cpus: Iterable[int]) -> int | None:
     """How often these processors were slowed down because they were hot (Intel's count)."""
     found = [number(root / CPUS / f"cpu{n}/thermal_throttle/core_throttle_count") for n in cpus]
     known = [count for count in found if count is not None]
     return sum(known) if known else None
+
+
+def throttled(root: Path) -> int | None:
+    """How often our control group had used up its quota and had to wait (cgroups, cpu.stat)."""
+    for folder in groups(root):
+        for line in text(folder / "cpu.stat").splitlines():
+            if line.startswith("nr_throttled "):
+                return int(line.split()[1])
+    return None
+
+
+def quota(root: Path) -> float | None:
+    """How many processors our control group may use; None where that is not limited."""
+    for folder in groups(root):
+        limit, _, period = text(folder / "cpu.max").partition(" ")  # version 2
+        old = [number(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period")]
+        if limit.isdecimal():
+            return int(limit) / int(period)
+        if old[0] and old[1] and old[0] > 0:
+            return old[0] / old[1]
+    return None
+
+
+@cache
+def groups(root: Path) -> list[Path]:
+    """Where the limits of our control group may stand: its own folder, which a container sees as
+    the uppermost, and that of version 1."""
+    lines = text(root / "proc/self/cgroup").splitlines()
+    own = next((line[3:].lstrip("/") for line in lines if line.startswith("0::")), "")
+    top = root / CGROUPS
+    folders = dict.fromkeys([top / own, top, top / "cpu"])
+    return [folder for folder in folders if (folder / "cpu.stat").is_file()]
 
 
 def text(path: Path) -> str:
