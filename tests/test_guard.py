@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,19 +18,13 @@ from bench import guard, nvml
 from bench.guard import Guard, Look, counters, disturbance, energy
 from bench.guard.counters import Times
 from bench.guard.processes import SCHEDULER
-
-SPIN = "import sys; print(flush=True)\nwhile True: pass"
+from tests.machines import CPU0, machine, spinning
 
 
 @pytest.fixture
 def spinner() -> Iterator[int]:
-    """A process that computes without end, in a group of its own."""
-    command = [sys.executable, "-c", SPIN]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
-        assert process.stdout
-        process.stdout.readline()
-        yield process.pid
-        process.kill()
+    with spinning() as pid:
+        yield pid
 
 
 def had(pid: int) -> float:
@@ -118,24 +110,12 @@ def test_a_block_that_nobody_watched_is_not_marked() -> None:
 # -- counters --------------------------------------------------------------------------------------
 
 
-def machine(root: Path, **files: str) -> Path:
-    """A tree of /proc and /sys with these files; `__` is a slash."""
-    for name, text in files.items():
-        path = root / name.replace("__", "/")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    counters.groups.cache_clear()
-    return root
-
-
-CPU0 = "sys__devices__system__cpu__cpu0__"
-
-
 def test_counters_are_read(tmp_path: Path) -> None:
     stat, pressure = "cpu  100 20 30 900 5 6 7 80 0 0\ncpu0 1\n", "some avg10=0.00 total=2500000\n"
-    root = machine(tmp_path, proc__stat=stat, proc__pressure__cpu=pressure, **{
-        f"{CPU0}cpufreq__scaling_cur_freq": "2400000\n",
-        f"{CPU0}thermal_throttle__core_throttle_count": "3\n",
+    root = machine(tmp_path, **{
+        "proc/stat": stat, "proc/pressure/cpu": pressure,
+        f"{CPU0}cpufreq/scaling_cur_freq": "2400000\n",
+        f"{CPU0}thermal_throttle/core_throttle_count": "3\n",
     })  # fmt: skip
     found = counters.times(root)
     assert found and found.busy == pytest.approx(163 / counters.TICKS)
@@ -164,7 +144,7 @@ def test_the_quota_of_a_control_group(
 
 
 def package(root: Path, uj: str, name: str = "package-0") -> energy.Rapl:
-    zone = "sys__class__powercap__intel-rapl:0__"
+    zone = "sys/class/powercap/intel-rapl:0/"
     files = {f"{zone}name": name, f"{zone}energy_uj": uj, f"{zone}max_energy_range_uj": "999999"}
     return energy.rapl(machine(root, **files))
 
