@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bench.layers import COLUMNS, WORDS, cells, grouped, times, totals
+from bench.store import CELL
 
 WIDTH = 150  # of tables that go to a file or a pipe
 WIDE = 170  # what the layer table of a network of the papers needs
@@ -131,11 +132,25 @@ def summary(frame: pd.DataFrame) -> None:
     columns = ["framework", "mode", "median ms", "95% interval", "images/s", "peak MiB",
                "above baseline MiB", "times the least", "times the fastest", "verdict",
                "first call s", "samples", "blocks", "disturbed", "processes"]  # fmt: skip
-    for (model, batch, phase), cell in frame.groupby(["model", "batch", "phase"], sort=False):
+    for (model, batch, phase, *_), cell in frame.groupby(CELL, sort=False):
         first = cell.iloc[0]
         title = f"{model}, batch {batch}, {phase}, {first['device']}, {first['precision']}, "
         rows = [summary_row(case) for case in cell.sort_values("median").to_dict("records")]
         table(title + f"{first['threads']} threads", columns, rows)
+
+
+def scaling(frame: pd.DataFrame) -> None:
+    """What more threads bring, see `threads.scaling`."""
+    columns = ["framework", "mode", "model", "batch", "phase", "threads", "median ms", "speed-up",
+               "95% interval", "efficiency", "processors busy"]  # fmt: skip
+    rows = [
+        [case["framework"], mode(case), case["model"], str(case["batch"]), case["phase"],
+         str(case["threads"]), f"{case['median'] * 1e3:.4g}", f"{case['speedup']:.2f}",
+         interval(case["speedup_low"], case["speedup_high"], ".2f"), f"{case['efficiency']:.0%}",
+         f"{case['processors']:.2f}"]
+        for case in frame.to_dict("records")
+    ]  # fmt: skip
+    table("Scaling over threads", columns, rows, left=5)
 
 
 def largest(frame: pd.DataFrame) -> None:

@@ -60,7 +60,7 @@ def look(root: Path, cpus: list[int]) -> Look:
     """The counters now; every process but this one is foreign."""
     own, others = processes.spent(-1)
     return Look(
-        time.monotonic(), counters.times(root), own, others, counters.pressure(root),
+        time.monotonic(), counters.times(root), own, others, {}, counters.pressure(root),
         counters.hot(root, cpus), counters.throttled(root), None, [], None, troubles(nvml.first()),
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from bench import schedule, stats
+from bench import schedule, stats, threads
 from bench.cases import Cell, Contender
 from bench.client import Failure, Worker
 from bench.lineup import Lineup
@@ -71,6 +71,7 @@ class HeatRunner:
         files = self.files
         built = worker.call("build", LIMIT, graph=files["graph"], weights=files["weights"])
         about = {"process": self.heat.process, "model": self.heat.model, "batch": self.heat.batch}
+        about["threads"] = self.plan.threads
         self.race.append("process", **about, **(worker.about | asdict(contender)), **built)
         return ", ".join(self.warm_up(contender, worker, c) for c in self.cells(contender))
 
@@ -111,8 +112,9 @@ class HeatRunner:
         disturbed = progress.disturbed(cell, process) & planned.keys()
         repeated = schedule.again(disturbed, len(planned), source)
         for number, old in enumerate(repeated, len(planned)):
-            if progress.spare() > 0:
-                yield number, source.sample(planned[old], len(planned[old]))
+            if progress.spare() <= 0:
+                return
+            yield number, source.sample(planned[old], len(planned[old]))
 
     def blocks(self, cell: Cell) -> dict[Contender, int]:
         """How many blocks each contender takes: what its share holds, and no more than tell
@@ -144,6 +146,8 @@ class HeatRunner:
             return []
         begin = {"round": number, "time": begun, "load": load}
         self.journal("block", contender, cell, **begin, **measured, **seen)
+        if said := threads.excess(measured | seen | {"threads": cell.threads}):
+            self.race.fail(contender, cell, self.heat.process, Failure("wrong", said))
         samples: list[float] = measured["samples"]
         return samples
 

@@ -58,6 +58,11 @@ class Progress:
             self.marked[cell][contender].add(block)
         self.measured[network] += entry["wall"] + (entry["settle"] or 0) * entry["repeats"]
 
+    def learn_outcome(self, entry: Mapping[str, Any], network: Network) -> None:
+        """What was found out to be wrong is nobody's measure."""
+        if entry["status"] == "wrong":
+            self.centres[key(Cell, entry)].pop(key(Contender, entry), None)
+
     def learn_repetition(self, entry: Mapping[str, Any], network: Network) -> None:
         self.repetitions[network] += 1
 

@@ -213,11 +213,11 @@ EMPTY = {  # the columns of a table without rows
     ],
     "warmups": [*CASE, *CELL, "process", "first_call", "level", "seconds", "samples"],
     "memory": [*CASE, *CELL, "baseline", "peak", *WEIGHED],
-    "processes": [*CASE, "model", "batch", "process", "import_seconds", "build_seconds"],
+    "processes": [*CASE, "model", "batch", "threads", "process", "import_seconds", "build_seconds"],
     "outcomes": [*CASE, *CELL, "process", "status", "reason"],
     "largest": [*CASE, *CELL, "too_large", "limit"],
     "verdicts": [*CASE, "model", "phase", "status", "reason", "worst_error", "bound"],
-    "stops": ["run", "model", "batch", "reason", "processes", "widest", "within"],
+    "stops": ["run", "model", "batch", "threads", "reason", "processes", "widest", "within"],
 }
 SAMPLES = [
     "run", *CONTENDER, *CELL, "process", "round", "sample", "repeats", "seconds", "marked",

@@ -22,13 +22,14 @@ def planned(run: Run) -> list[dict[str, Any]]:
     """Every case that a run was to measure, in its own order, with the columns of CASE."""
     plan = run.header()["plan"]
     rows = [
-        {"model": model, "batch": batch, "phase": phase, **contender}
+        {"model": model, "batch": batch, "phase": phase, "threads": threads, **contender}
         for model in plan["models"]
         for batch in plan["batches"]
         for phase in plan["phases"]
+        for threads in (plan["threads"], *plan.get("more_threads", ()))
         for contender in plan["contenders"]
     ]
-    shared = {k: plan[k] for k in ("device", "precision", "threads")} | {"tuned": True}
+    shared = {k: plan[k] for k in ("device", "precision")} | {"tuned": True}
     return [{k: (shared | row)[k] for k in CASE} for row in rows]
 
 
@@ -48,19 +49,32 @@ def summarise(run: Run, tables: Tables) -> pd.DataFrame:
     """One row for each planned case: seconds per step with a 95% interval, throughput, the ratio
     to the fastest of its cell and what can be said of it; or its status and the reason. An interval
     is empty where a single process was measured. Memory: see `extra`."""
-    measured = {key: blocks(group) for key, group in tables.samples.groupby(CASE)}
-    ratios = to_fastest(measured)
+    times = measured(tables)
+    ratios = to_fastest(times)
     verdicts = dict(zip(ratios, stats.verdicts(list(ratios.values())), strict=True))
     rows: list[dict[str, Any]] = []
     for case in planned(run):
         key = tuple(case.values())
         row = case | {"status": "missing", "reason": "not measured yet"} | outcome(tables, case)
-        if key in measured:
+        if key in times:
             later = f"later {row['status']}: {row['reason']}" if row["status"] != "missing" else ""
-            row |= figures(case, measured[key], ratios.get(key, stats.ONE))
+            row |= figures(case, times[key], ratios.get(key, stats.ONE))
             row |= {"verdict": verdicts.get(key), "reason": later}
         rows.append(row | extra(tables, case))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def measured(tables: Tables) -> dict[Any, stats.Blocks]:
+    """The samples of each case, but for those that were found to be wrong while they ran."""
+    wrong = tables.outcomes[tables.outcomes["status"] == "wrong"][CASE]
+    bad = set(wrong.itertuples(index=False, name=None))
+    groups = tables.samples.groupby(CASE)
+    return {key: blocks(group) for key, group in groups if key not in bad}
+
+
+def bounded(end: float) -> float | None:
+    """An end of an interval; None where there is none."""
+    return end if 0 < end < inf else None
 
 
 def to_fastest(measured: dict[Any, stats.Blocks]) -> dict[Any, stats.Estimate]:
@@ -76,7 +90,7 @@ def to_fastest(measured: dict[Any, stats.Blocks]) -> dict[Any, stats.Estimate]:
 def figures(case: dict[str, Any], samples: stats.Blocks, ratio: stats.Estimate) -> dict[str, Any]:
     time = stats.median(samples)
     ends = (time.low, time.high, ratio.low, ratio.high)
-    low, high, ratio_low, ratio_high = (end if 0 < end < inf else None for end in ends)
+    low, high, ratio_low, ratio_high = map(bounded, ends)
     return {
         "status": "ok",
         "median": time.value, "low": low, "high": high,
@@ -128,10 +142,13 @@ WHY = {
 def stops(tables: Tables) -> list[str]:
     """A line for each network: why no more processes of it were taken, as last decided."""
     said = []
-    last = tables.stops.drop_duplicates(["run", "model", "batch"], keep="last")
+    network = [c for c in ("run", "model", "batch", "threads") if c in tables.stops]
+    last = tables.stops.drop_duplicates(network, keep="last")
+    several = "threads" in last and last["threads"].nunique() > 1
     for row in last.to_dict("records"):
         known = "" if pd.isna(row["widest"]) else f", every ratio within {row['widest']:.1%}"
         asked = f" ({row['within']:.1%} was asked)" if known else ""
-        what = f"{row['model']}, batch {row['batch']}: {row['processes']} processes{known}{asked}"
-        said.append(f"{what}; {WHY[row['reason']]}")
+        threads = f", {row['threads']} threads" if several else ""
+        where = f"{row['model']}, batch {row['batch']}{threads}"
+        said.append(f"{where}: {row['processes']} processes{known}{asked}; {WHY[row['reason']]}")
     return said

@@ -18,7 +18,7 @@ from bench.guard.counters import Times
 from tests.conftest import Command
 from tests.machines import CPU0, CPUS, machine, spinning
 
-LOOK = Look(0.0, Times(10.0, 1.0), {}, {}, 0.5, 0, 2, None, [], None, frozenset())
+LOOK = Look(0.0, Times(10.0, 1.0), {}, {}, {}, 0.5, 0, 2, None, [], None, frozenset())
 
 
 @pytest.fixture(autouse=True)

@@ -63,7 +63,7 @@ def test_nothing_runs_beside_the_block() -> None:
         assert threading.active_count() == before
 
 
-LOOK = Look(0.0, Times(10.0, 1.0), {1: 5.0}, {2: 3.0}, 0.5, 7, 2, 2000.0, [], None, frozenset())
+LOOK = Look(0.0, Times(10.0, 1.0), {1: 5.0}, {2: 3.0}, {}, 0.5, 7, 2, 2000.0, [], None, frozenset())
 
 
 def seen(watch: Guard | None = None, **after: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ when reading (`disturbance`).
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -40,6 +41,7 @@ class Look:
     times: Times | None
     own: Spent
     others: Spent
+    strayed: Spent
     waited: float | None
     hot: int | None
     throttled: int | None
@@ -77,8 +79,9 @@ class Guard:
         """What the counters say now."""
         root = self.root
         own, others = processes.spent(group)
+        strayed = processes.strayed(own.keys() - {os.getpid()}, self.processors)
         return Look(
-            time.monotonic(), counters.times(root), own, others, counters.pressure(root),
+            time.monotonic(), counters.times(root), own, others, strayed, counters.pressure(root),
             counters.hot(root, self.processors), counters.throttled(root),
             counters.frequency(root, self.processors), self.rapl.read(),
             self.gpu.joules() if self.gpu else None, troubles(self.gpu),
@@ -87,16 +90,19 @@ class Guard:
     def compare(self, before: Look, after: Look) -> dict[str, Any]:
         """What lies between two looks, as far as this machine tells.
 
-        window: seconds. used: processors that the worker kept busy, on average. foreign: processor
+        window: seconds. used: processors that the worker kept busy, on average. strayed: processor
+        seconds of its threads that have left the processors they were bound to. foreign: processor
         seconds of everybody else. steal: those that the hypervisor took. waited: seconds in which
         something, ours too, could have run and had no processor. hot, throttled: how often our
         processors were slowed down for heat, and our control group stopped for its quota. mhz: the
         mean of both ends. joules: of whole processor packages, or of the GPU. gpu: what was wrong
         with it."""
         window, own = after.time - before.time, processes.between(before.own, after.own)
+        worker = {pid: seconds for pid, seconds in after.own.items() if pid != os.getpid()}
         seen: dict[str, Any] = {
             "window": window,
-            "used": own / window if after.own else None,
+            "used": processes.between(before.own, worker) / window if worker else None,
+            "strayed": processes.between(before.strayed, after.strayed) or None,
             "foreign": self.foreign(before, after, own),
             "steal": after.times.steal - before.times.steal
             if before.times and after.times
