@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from bench import gate, memory, parity, schedule, weights
+from bench import gate, memory, parity, probes, schedule, weights
 from bench.cases import Cell, Contender, Plan
 from bench.client import Failure, Worker, processors
 from bench.entrants import Entrants
@@ -48,6 +48,7 @@ class Race:
         self.guard = Guard.here(plan.device, processors(plan.threads))
         self.verdicts: list[Verdict] = []
         self.failed: dict[tuple[Contender, Cell], str] = {}
+        self.probed: dict[Contender, dict[str, Any]] = {}  # what `probes` found
         self.weighed: dict[tuple[Contender, Network], dict[str, float]] = {}  # peaks by phase
         self.files: dict[Network, dict[str, str]] = {}
         self.networks = [(model, batch) for model in plan.models for batch in plan.batches]
@@ -66,6 +67,8 @@ class Race:
         if kind == "memory":
             who, network = key(Contender, entry), (entry["model"], entry["batch"])
             self.weighed.setdefault((who, network), {})[entry["phase"]] = entry["peak"] or 0
+        elif kind == "process" and "mantissa" in entry:
+            self.probed[key(Contender, entry)] = entry
         elif kind == "verdict":
             self.verdicts.append(Verdict(**{k: v for k, v in entry.items() if k != "kind"}))
         elif kind == "outcome":
@@ -119,6 +122,8 @@ class Race:
 
     def weigh_all(self, folder: Path) -> Told:
         """The memory of everyone, as far as it is not known."""
+        for contender in self.probed:
+            self.charge(contender)
         for network, contender in self.unweighed():
             files = self.prepare(network, folder)
             yield f"memory {network[0]} {contender}", self.weigh(network, contender, files)
@@ -169,7 +174,8 @@ class Race:
         graph, said = self.graphs[network[0]], []
         for cell in self.unknown(contender, network):
             try:
-                found = memory.weigh(lambda: self.start(contender), graph, cell, files)
+                after = None if contender in self.probed else probes.examine
+                found = memory.weigh(lambda: self.start(contender), graph, cell, files, after)
             except Failure as failure:
                 said.append(self.fail(contender, cell, MEMORY, failure))
                 continue
@@ -179,7 +185,15 @@ class Race:
             line = asdict(contender) | asdict(cell) | found.memory
             self.append("memory", **line)
             said.append(f"{cell.phase} {memory.in_short(line)}")
+            self.charge(contender)
         return ", ".join(said) or "failed before"
+
+    def charge(self, contender: Contender) -> None:
+        """Who was found to do something else than asked is measured nowhere."""
+        found, plan = self.probed.get(contender, {}), self.plan
+        if reason := probes.charge(found, plan.precision, plan.device):
+            for cell in [cell for network in self.networks for cell in plan.cells(*network)]:
+                self.outcome(contender, cell, MEMORY, "wrong", reason)
 
     def prepare(self, network: Network, folder: Path) -> dict[str, str]:
         """The files of a network and batch, written once for all contenders."""

@@ -9,7 +9,8 @@ Format history:
     2   contenders may be untuned: `tuned` in every line that has a mode
     3   a process has several blocks of a phase: `process`, which was `round`, and `round` in it;
         memory: a process for each phase; readings before, in and after the steps, and `least`;
-        blocks: what happened beside them, see `guard.Guard.compare`;
+        blocks: what happened beside them, see `guard.Guard.compare`; processes: threads, and
+        what `probes.examine` found; repetitions and stops: threads;
         kinds: warmup (was part of block), repetition, stop, largest (batch that fits)
 """
 
