@@ -153,6 +153,29 @@ def scaling(frame: pd.DataFrame) -> None:
     table("Scaling over threads", columns, rows, left=5)
 
 
+def cost(frame: pd.DataFrame) -> None:
+    """What was paid beside time, see `cost.cost`."""
+    columns = ["framework", "mode", "network", "batch", "phase", "threads", "import s", "build s",
+               "first call s", "step ms", "CPU ms", "joules", "mantissa bits",
+               "reads host"]  # fmt: skip
+    rows = [
+        [case["framework"], mode(case), case["model"], str(case["batch"]), case["phase"],
+         str(case["threads"]), *(figure(case[k]) for k in ("import_seconds", "build_seconds",
+         "first_call")), figure(case["seconds"], 1e3), figure(case["cpu_per_step"], 1e3),
+         figure(case["joules_per_step"]), figure(case["mantissa"]), yes(case["reads_host"])]
+        for case in frame.to_dict("records")
+    ]  # fmt: skip
+    table("Cost beside time", columns, rows, left=5)
+
+
+def figure(value: float | None, unit: float = 1.0) -> str:
+    return "" if value is None or pd.isna(value) else f"{value * unit:.3g}"
+
+
+def yes(value: Any) -> str:
+    return "" if value is None or pd.isna(value) else ("yes" if value else "no")
+
+
 def largest(frame: pd.DataFrame) -> None:
     """The largest batches that were searched for."""
     columns = ["framework", "mode", "model", "phase", "largest batch", "too large", "limit MiB"]

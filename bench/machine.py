@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from bench.errors import Unavailable
+from bench.guard import energy
 
 VENDORS = {"AuthenticAMD": "amd", "GenuineIntel": "intel"}
 TRAITS = (*VENDORS.values(), "avx512")  # what a setting may depend on
@@ -74,6 +75,7 @@ def described() -> dict[str, Any]:
         "python": platform.python_version(),
         "governor": first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "gpus": gpus(),
+        "energy": energy.rapl(Path("/")).reason or "RAPL",
         "load": list(psutil.getloadavg()),
     }
 
