@@ -146,9 +146,13 @@ def stops(tables: Tables) -> list[str]:
     last = tables.stops.drop_duplicates(network, keep="last")
     several = "threads" in last and last["threads"].nunique() > 1
     for row in last.to_dict("records"):
-        known = "" if pd.isna(row["widest"]) else f", every ratio within {row['widest']:.1%}"
+        known = "" if pd.isna(row["widest"]) else f", {precision(row['widest'])}"
         asked = f" ({row['within']:.1%} was asked)" if known else ""
         threads = f", {row['threads']} threads" if several else ""
         where = f"{row['model']}, batch {row['batch']}{threads}"
         said.append(f"{where}: {row['processes']} processes{known}{asked}; {WHY[row['reason']]}")
     return said
+
+
+def precision(widest: float) -> str:
+    return f"every ratio within {widest:.1%}" if widest <= 1 else "not every ratio within 100%"

@@ -42,6 +42,7 @@ from bench.errors import BenchError, NothingMeasured
 def command(resume: Path | None, out: Path | None, as_json: bool, **options: Any) -> None:
     """Set up, check, measure, and print the table. Without options: the quick profile."""
     from bench import console, session, store, summary, threads
+    from bench.cli.commands import scaling
 
     if resume and out:
         raise BenchError("--resume continues a run where it is; leave --out away")
@@ -56,7 +57,7 @@ def command(resume: Path | None, out: Path | None, as_json: bool, **options: Any
         if len(tables.largest):
             console.largest(tables.largest)
         if len(scaled := threads.scaling(tables)):
-            console.scaling(scaled)
+            scaling.show(scaled)
         for line in [*tunings(place.header()), *summary.stops(tables)]:
             console.out.print(line, markup=False)
         console.say(f"samples: {place.journal}")
