@@ -33,4 +33,5 @@ def machine(root: Path, **files: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     counters.groups.cache_clear()
+    counters.each.cache_clear()
     return root
