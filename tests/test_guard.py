@@ -71,6 +71,10 @@ def seen(watch: Guard | None = None, **after: Any) -> dict[str, Any]:
     return (watch or here()).compare(LOOK, replace(LOOK, **({"time": 1.0} | after)))
 
 
+def test_of_who_lives_it_is_exact() -> None:
+    assert seen(others={2: 3.004, 9: 0.001})["foreign"] == pytest.approx(0.005)
+
+
 def test_who_began_and_ended_in_between_is_seen_by_the_coarser_counters() -> None:
     found = seen(times=Times(11.5, 1.0), own={1: 6.0})  # half a second that nobody owns up to
     assert found["foreign"] == pytest.approx(0.5 - guard.RESOLUTION)
