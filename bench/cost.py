@@ -81,4 +81,7 @@ def reason(run: Run, frame: pd.DataFrame) -> str:
     """Why there are no joules, in words; empty where there are."""
     if frame["joules_per_step"].notna().any():
         return ""
-    return str(run.header().get("machine", {}).get("energy") or "the run says nothing of energy")
+    header = run.header()
+    if header["plan"]["device"] == "cuda":
+        return "the driver (NVML) counts none for this GPU, or there was no driver"
+    return str(header.get("machine", {}).get("energy") or "the run says nothing of energy")

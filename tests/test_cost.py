@@ -69,6 +69,13 @@ def test_without_counters_there_is_a_reason_and_no_number(run: Run, command: Com
     assert "joules: unavailable: no counters here" in command("cost", str(run.folder)).out
 
 
+def test_on_a_gpu_it_is_the_driver_that_counts(run: Run) -> None:
+    header = run.header()
+    run.replace(header | {"plan": header["plan"] | {"device": "cuda"}})
+    frame = cost.cost(run, store.load(run.folder))
+    assert frame.empty and cost.reason(run, frame).startswith("the driver (NVML)")
+
+
 def test_the_machine_says_whether_it_counts_joules() -> None:
     assert machine.described()["energy"]
 

@@ -138,6 +138,7 @@ def test_one_run_measures_several_numbers_in_turns(tmp_path: Path) -> None:
     repetitions = [e["threads"] for e in run.entries() if e["kind"] == "repetition"]
     assert repetitions[:4] == [1, 2, 1, 2]
     assert len(threads.scaling(tables)) == 2
+    assert tables.blocks[["window", "used", "foreign"]].notna().all(axis=None)
     assert [line for line in summary.stops(tables) if "2 threads" in line]
     one, both = (Race(run, part, GRAPHS, fakes(toy)) for part in plan.by_threads())
     for race in (one, both):

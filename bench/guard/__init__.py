@@ -63,8 +63,9 @@ class Guard:
     @classmethod
     def here(cls, device: str, cpus: Sequence[int]) -> Guard:
         """For a run on `cpu` or `cuda` whose workers are bound to `cpus`."""
-        gpu = nvml.first() if device == "cuda" else None
-        return cls(cpus, energy.rapl(Path("/")), gpu)
+        if device == "cuda":
+            return cls(cpus, Rapl(()), nvml.first())
+        return cls(cpus, energy.rapl(Path("/")))
 
     @contextmanager
     def watch(self, group: int) -> Iterator[dict[str, Any]]:
