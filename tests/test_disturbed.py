@@ -12,26 +12,18 @@ import numpy as np
 import pytest
 
 from bench import schedule, stats, store, summary
-from bench.cases import Contender, Plan
-from bench.graph import Graph, Tensor, build
+from bench.cases import Contender
 from bench.race import Race
 from bench.stats import Block, Watched
 from tests.conftest import fakes
+from tests.plans import GRAPHS, PLAN
 
 # -- the race --------------------------------------------------------------------------------------
 
 ONE, OTHER = Contender("toy", "plain"), Contender("toy", "other")
 
 
-def small(x: Tensor) -> Tensor:
-    return x.conv(4, 3).relu().global_avgpool().dense(5)
-
-
-GRAPHS: dict[str, Graph] = {"one": build(small, "one", (3, 9, 8))}
-PLAN = Plan(
-    contenders=(ONE, OTHER), models=("one",), phases=("inference",), batches=(2,), device="cpu",
-    precision="fp32", threads=1, profile="smoke", budget=10, processes=1, within=0.1, seed=3,
-)  # fmt: skip
+RACE = replace(PLAN, contenders=(ONE, OTHER))
 
 
 class Scripted:
@@ -55,7 +47,7 @@ def blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(schedule, "ROUNDS", (3, 6))
 
     def run(*loaded: int, **changes: Any) -> Any:
-        plan = replace(PLAN, **changes)
+        plan = replace(RACE, **changes)
         journal = store.Run.create(tmp_path / "run", {"plan": plan.to_json()})
         race = Race(journal, plan, GRAPHS, fakes(*plan.contenders))
         race.guard = Scripted(*loaded)  # type: ignore[assignment]

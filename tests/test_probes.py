@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from bench import gate, probes, store, summary
-from bench.cases import Contender, Plan
-from bench.graph import Graph, Tensor, build
+from bench.cases import Contender
 from bench.race import Race
 from tests.conftest import fake, fakes
+from tests.plans import GRAPHS, PLAN
 
 WHOLE = {"input": 23, "convolution": 23, "dense": 23}
 
@@ -96,21 +96,12 @@ def test_what_cannot_be_asked_has_its_reason(tmp_path: Path) -> None:
 # -- in a race -------------------------------------------------------------------------------------
 
 
-def small(x: Tensor) -> Tensor:
-    return x.conv(4, 3).relu().global_avgpool().dense(5)
-
-
-GRAPHS: dict[str, Graph] = {"one": build(small, "one", (3, 9, 8))}
 PLAIN, ROUNDS, MOVES = (Contender("careless", mode) for mode in ("plain", "tf32", "moves"))
-PLAN = Plan(
-    contenders=(PLAIN, ROUNDS, MOVES), models=("one",), phases=("inference", "step"), batches=(2,),
-    device="cpu", precision="fp32", threads=1, profile="smoke", budget=1, processes=1, within=0.1,
-    seed=3,
-)  # fmt: skip
+RACE = replace(PLAN, contenders=(PLAIN, ROUNDS, MOVES), phases=("inference", "step"), budget=1)
 
 
 def raced(folder: Path, device: str) -> tuple[store.Run, store.Tables]:
-    plan = replace(PLAN, device=device)
+    plan = replace(RACE, device=device)
     run = store.Run.create(folder / "run", {"plan": plan.to_json()})
     race = Race(run, plan, GRAPHS, fakes(*plan.contenders))
     list(race.go())
@@ -135,7 +126,7 @@ def test_who_does_something_else_has_no_number_and_is_named(tmp_path: Path, devi
 
 def test_a_run_that_was_cut_off_still_knows(tmp_path: Path) -> None:
     run, _ = raced(tmp_path, "cpu")
-    again = Race(run, PLAN, GRAPHS, fakes(*PLAN.contenders))
+    again = Race(run, RACE, GRAPHS, fakes(*RACE.contenders))
     again.recall(entry for entry in run.entries() if entry["kind"] == "process")
     next(again.weigh_all(tmp_path))
     assert {who for who, _ in again.failed} == {ROUNDS}

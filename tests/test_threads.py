@@ -9,28 +9,18 @@ from typing import Any
 
 import pytest
 
-from bench import machine, store, summary, threads
+from bench import envs, machine, store, summary, threads
 from bench.cases import Contender, Plan
 from bench.errors import BenchError
-from bench.graph import Graph, Tensor, build
 from bench.progress import Progress
 from bench.race import Race, together
 from bench.session import counts
 from bench.store import Run, Tables
 from tests.conftest import Command, fakes
+from tests.plans import GRAPHS, PLAN
+from tests.test_cli import unavailable
 
 two = pytest.mark.skipif(machine.processors() < 2, reason="needs two processors")
-
-
-def small(x: Tensor) -> Tensor:
-    return x.conv(4, 3).relu().global_avgpool().dense(5)
-
-
-GRAPHS: dict[str, Graph] = {"one": build(small, "one", (3, 9, 8))}
-PLAN = Plan(
-    contenders=(), models=("one",), phases=("inference",), batches=(2,), device="cpu",
-    precision="fp32", threads=1, profile="smoke", budget=6, processes=1, within=0.1, seed=3,
-)  # fmt: skip
 
 
 def raced(folder: Path, plan: Plan) -> tuple[Run, Tables]:
@@ -163,3 +153,13 @@ def test_who_was_found_wrong_is_nobodys_measure() -> None:
     assert progress.fastest(cell) == toy
     progress.learn(asdict(toy) | asdict(cell) | {"kind": "outcome", "status": "wrong"})
     assert progress.fastest(cell) == other
+
+
+@two
+def test_the_command_plans_each_number(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(envs, "ensure_all", unavailable)
+    options = ["--profile", "smoke", "--framework", "torch", "--device", "cpu", "--out", "r"]
+    rows = json.loads(command("run", "--threads", "1,2", "--json", *options).out)
+    assert [(row["phase"], row["threads"], row["status"]) for row in rows] == [
+        (phase, count, "unavailable") for phase in ("inference", "train") for count in (1, 2)
+    ]
