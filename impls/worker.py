@@ -181,12 +181,12 @@ class Worker(object):
             samples.append(self.sample(step, 1))
             level = is_level(samples)
         spent = time.perf_counter() - start
-        last = samples[-1] if samples else first
-        repeats = 1 if last >= shortest else self.repeats(step, shortest)
+        typical = middle(samples[-2 * GROUP :] or [first])
+        repeats = int(max(1, -(-shortest // typical)))
         self.steps[phase] = (step, repeats)
         return {
             "first_call": first, "samples": samples, "level": level, "seconds": spent,
-            "last": last, "repeats": repeats,
+            "typical": typical, "repeats": repeats,
         }  # fmt: skip
 
     def measure(self, phase, seconds, samples):
@@ -242,13 +242,6 @@ class Worker(object):
             "after": after, "allocated": allocated, "allocator": allocated[-1],
         }  # fmt: skip
 
-    def repeats(self, step, shortest):
-        """How many steps make a sample of `shortest` seconds: doubled until it lasts."""
-        count = 1
-        while count < 1 << 20 and self.sample(step, count) * count < shortest:
-            count *= 2
-        return count
-
     def sample(self, step, repeats):
         """Seconds per step, over `repeats` steps."""
         wait, clock = self.adapter.wait, time.perf_counter
@@ -287,9 +280,13 @@ class Worker(object):
 def is_level(samples):
     if len(samples) < 2 * GROUP:
         return False
-    late = sorted(samples[-GROUP:])[GROUP // 2]
-    early = sorted(samples[-2 * GROUP : -GROUP])[GROUP // 2]
+    late, early = middle(samples[-GROUP:]), middle(samples[-2 * GROUP : -GROUP])
     return abs(late - early) <= LEVEL * early
+
+
+def middle(samples):
+    """One of them: no average that a single slow one moves."""
+    return sorted(samples)[len(samples) // 2]
 
 
 def kind_of(error):
