@@ -85,8 +85,8 @@ def examine(worker: Worker) -> dict[str, Any]:
         try:
             found["mantissa"] = mantissa(worker, files)
             found["reads_host"] = reads_host(worker, files)
-        except Failure as failure:
-            found["unprobed"] = str(failure)
+        except (Failure, ValueError) as error:  # ValueError: a result of another shape
+            found["unprobed"] = str(error)
     return found
 
 

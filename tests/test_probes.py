@@ -86,6 +86,15 @@ def test_it_is_a_fault_on_a_gpu_only() -> None:
     assert probes.charge(seen | {"reads_host": None}, "fp32", "cuda") == ""
 
 
+def test_results_of_another_shape_are_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = probes.survived
+    monkeypatch.setattr(probes, "survived", lambda logits: whole(logits[:, :-1]))
+    seen = found(tmp_path, "plain")
+    assert seen["mantissa"] is None and "reshape" in seen["unprobed"]
+
+
 def test_what_cannot_be_asked_has_its_reason(tmp_path: Path) -> None:
     with gate.start(fake("refuses"), "cpu", "fp32", 1, tmp_path / "logs") as worker:
         seen = probes.examine(worker)
