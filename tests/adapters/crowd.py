@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import toy
 
-NAME = "greedy"
+NAME = "crowd"
 MODES = ("honest", "threads", "process")
 BLOCK = bytes(1 << 20)
 BUSY = "import os; os.sched_setaffinity(0, range(os.cpu_count()))\nwhile True: pass"
