@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 
 from bench.errors import Unavailable
+from bench.guard import energy
 
 VENDORS = {"AuthenticAMD": "amd", "GenuineIntel": "intel"}
 TRAITS = (*VENDORS.values(), "avx512")  # what a setting may depend on
@@ -76,6 +77,7 @@ def described() -> dict[str, Any]:
         "python": platform.python_version(),
         "governor": first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "gpus": gpus(),
+        "energy": energy.rapl(Path("/")).reason or "RAPL",
         "load": list(psutil.getloadavg()),
     }
 
