@@ -39,3 +39,11 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")(
         function
     )
+
+
+def fail_on_option(function: F) -> F:
+    text = "What makes the exit status 1: something slower or lost; any change; never."
+    words = click.Choice(["regression", "change", "nothing"])
+    return click.option(
+        "--fail-on", type=words, default="regression", show_default=True, help=text
+    )(function)
