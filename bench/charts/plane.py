@@ -1,0 +1,205 @@
+"""Charts of a plane: each contender a point or a line with its name beside it, never only a colour.
+
+Names stand in a column at the right of a panel, moved apart where they would touch, with a thin
+line to the point they belong to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import log
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from bench.charts import panels
+from bench.charts.theme import DASHES, SHAPES
+
+WIDTH, HEIGHT = 320, 250
+LINE = 15  # pixels that a name needs
+NAMES = 14  # pixels between a panel and its names
+
+
+def place(values: Sequence[float], mode: str) -> list[float]:
+    """Where names stand on the axis of the values: in their order, a LINE apart at least, as near
+    to their points as that allows."""
+    ends = (min(values), max(values))
+    pixels = [to_pixels(value, ends, mode) for value in values]
+    order = np.argsort(pixels, kind="stable")
+    moved = apart([pixels[i] for i in order], LINE)
+    back = dict(zip(order.tolist(), moved, strict=True))
+    return [from_pixels(back[i], ends, mode) for i in range(len(values))]
+
+
+def apart(sorted_: Sequence[float], gap: float) -> list[float]:
+    """Sorted positions moved the least (in squares) so that neighbours are `gap` apart: isotonic
+    regression, by pooling adjacent violators, of the positions less their due distance."""
+    pools: list[tuple[float, int]] = []
+    for index, position in enumerate(sorted_):
+        pools.append((position - index * gap, 1))
+        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
+            (a, n), (b, m) = pools[-2:]
+            pools[-2:] = [((a * n + b * m) / (n + m), n + m)]
+    flat = [mean for mean, count in pools for _ in range(count)]
+    return [mean + index * gap for index, mean in enumerate(flat)]
+
+
+def to_pixels(value: float, ends: tuple[float, float], mode: str) -> float:
+    low, high = ends
+    if low == high:
+        return HEIGHT / 2
+    if mode == "log":
+        low, high, value = log(low), log(high), log(value)
+    return (value - low) / (high - low) * HEIGHT
+
+
+def from_pixels(pixels: float, ends: tuple[float, float], mode: str) -> float:
+    low, high = ends
+    if low == high:
+        high = 2 * low  # one value: any axis will do
+        pixels -= HEIGHT / 2
+    share = pixels / HEIGHT
+    return float(low * (high / low) ** share if mode == "log" else low + share * (high - low))
+
+
+def labelled(frame: pd.DataFrame, y: str, mode: str) -> pd.DataFrame:
+    """Rows with `label_y`, where each one's name stands within its panel."""
+    found = pd.Series(0.0, index=frame.index)
+    for _, group in frame.groupby("panel"):
+        found[group.index] = place(group[y].tolist(), mode)
+    return frame.assign(label_y=found)
+
+
+def look(contenders: Sequence[str]) -> dict[str, alt.Shape | alt.Color | alt.StrokeDash]:
+    """Colour, shape and dash of each contender, the same whoever else is shown."""
+    names = list(contenders)
+    shapes = [SHAPES[i % len(SHAPES)] for i in range(len(names))]
+    dashes = [DASHES[i % len(DASHES)] for i in range(len(names))]
+    return {
+        "color": alt.Color("contender:N", scale=alt.Scale(domain=names), legend=None),
+        "shape": alt.Shape("contender:N", scale=alt.Scale(domain=names, range=shapes), legend=None),
+        "strokeDash": alt.StrokeDash(
+            "contender:N", scale=alt.Scale(domain=names, range=dashes), legend=None
+        ),
+    }
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column with its title on an axis, and its kind of scale; `doubling`: logarithms to base 2."""
+
+    name: str
+    title: str
+    mode: str = "linear"
+
+    def x(self, column: str = "") -> alt.X:
+        return alt.X(f"{column or self.name}:Q", **self.axis)
+
+    def y(self, column: str = "") -> alt.Y:
+        """The axis, for another column that shares it if one is named."""
+        return alt.Y(f"{column or self.name}:Q", **self.axis)
+
+    @property
+    def axis(self) -> dict[str, Any]:
+        base = {"base": 2} if self.mode == "doubling" else {}
+        kind = "log" if self.mode == "doubling" else self.mode
+        return {
+            "title": self.title,
+            "scale": alt.Scale(type=kind, zero=False, nice=False, padding=10, **base),
+            "axis": alt.Axis(tickCount=5, format=",~g", labelFontSize=11),
+        }
+
+
+@dataclass(frozen=True)
+class Plane:
+    """What the layers of a plane are made from: its rows and axes, and who has which look."""
+
+    base: alt.Chart
+    x: Field
+    y: Field
+    contenders: Sequence[str]
+
+    @property
+    def named(self) -> alt.Chart:
+        """Rows that have a name to be written."""
+        return self.base.transform_filter("isValid(datum.name)")
+
+    def dots(self, rows: alt.Chart, size: int = 70) -> alt.Chart:
+        """A mark for each row."""
+        seen = look(self.contenders)
+        shown = panels.tooltip("panel:N", f"{self.x.name}:Q", f"{self.y.name}:Q")
+        return rows.mark_point(filled=True, size=size, opacity=1).encode(
+            x=self.x.x(), y=self.y.y(), color=seen["color"], shape=seen["shape"], tooltip=shown
+        )
+
+    def names(self) -> list[alt.Chart]:
+        """The column of names, each with its mark, and the lines to where they belong."""
+        seen, named = look(self.contenders), self.named
+        at, end = alt.value(WIDTH + NAMES), alt.value(WIDTH + NAMES - 4)
+        leader = named.mark_rule(style="leader")
+        mark = named.mark_point(filled=True, size=42, opacity=1)
+        text = named.mark_text(align="left", dx=8, style="value")
+        label = self.y.y("label_y")
+        return [
+            leader.encode(x=self.x.x(), y=self.y.y(), x2=end, y2="label_y:Q"),
+            mark.encode(x=at, y=label, color=seen["color"], shape=seen["shape"]),
+            text.encode(x=at, y=label, text="name:N"),
+        ]
+
+    def lines(self) -> list[alt.Chart]:
+        """A line for each contender, with a mark at each row."""
+        seen = look(self.contenders)
+        drawn = self.base.transform_filter("isValid(datum.contender)")
+        line = drawn.mark_line(strokeWidth=1.8)
+        looks = {"color": seen["color"], "strokeDash": seen["strokeDash"]}
+        return [line.encode(x=self.x.x(), y=self.y.y(), **looks), self.dots(drawn, 55)]
+
+    def guides(self) -> list[alt.Chart]:
+        """The dashed lines of `guides`."""
+        found = self.base.transform_filter("isValid(datum.guide)")
+        line = found.mark_rule(style="ideal")
+        text = found.mark_text(align="right", dy=-7, fontSize=10, style="quiet")
+        return [
+            line.encode(x=self.x.x("x1"), y=self.y.y("y1"), x2="x2:Q", y2="y2:Q"),
+            text.encode(x=self.x.x("x2"), y=self.y.y("y2"), text="guide:N"),
+        ]
+
+
+def ends(frame: pd.DataFrame, x: str, y: str, mode: str) -> pd.DataFrame:
+    """With `name` and `label_y` in the last row of each contender's line."""
+    last = frame.sort_values(x).drop_duplicates(["panel", "contender"], keep="last")
+    labels = labelled(last, y, mode).assign(name=last["contender"])
+    return frame.join(labels[["name", "label_y"]])
+
+
+GUIDE = ("x1", "y1", "x2", "y2", "guide")  # a dashed line and the text at its end
+
+
+def guides(frame: pd.DataFrame, x: str, y: str, slopes: Sequence[float]) -> pd.DataFrame:
+    """The rows with lines y = slope * x, as far as each panel's points reach."""
+    rows = [
+        {k: panel.iloc[0][k] for k in ("panel", "model", "device")} | row
+        for _, panel in frame.groupby("panel", sort=False)
+        for row in diagonals(panel[x], panel[y], slopes)
+    ]
+    return pd.concat([frame, pd.DataFrame(rows, columns=["panel", "model", "device", *GUIDE])])
+
+
+def diagonals(x: pd.Series[float], y: pd.Series[float], slopes: Sequence[float]) -> Iterator[dict[str, Any]]:  # fmt: skip
+    for slope in slopes:
+        start, end = max(x.min(), y.min() / slope), min(x.max(), y.max() / slope)
+        if start < end:
+            reach = (start, slope * start, end, slope * end, f"×{slope:g}")
+            yield dict(zip(GUIDE, reach, strict=True))
+
+
+def faceted(layers: Sequence[alt.Chart], frame: pd.DataFrame) -> alt.FacetChart:
+    """Layers in a panel for each situation, two side by side."""
+    order = list(dict.fromkeys(frame["panel"]))
+    facet = alt.Facet("panel:N", title=None, sort=order, header=alt.Header(title=None))
+    layered = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
+    chart = layered.facet(facet=facet, columns=min(2, len(order)), spacing={"row": 34})
+    return chart.resolve_scale(x="independent", y="independent")
