@@ -13,13 +13,13 @@ from typing import Any
 
 import altair as alt
 
-from bench.charts.data import SITUATION, Data, gather
+from bench.charts.data import SITUATION, Data, gather, newest
 from bench.charts.panels import NotDrawn
 from bench.charts.theme import config
 from bench.charts.words import Words
 from bench.errors import unknown
 
-__all__ = ["CHARTS", "Data", "Drawn", "draw", "gather"]
+__all__ = ["CHARTS", "Data", "Drawn", "draw", "gather", "newest"]
 
 CHARTS = ("overview", "speed", "ratios", "memory", "batch", "backward", "payback", "threads")
 

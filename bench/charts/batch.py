@@ -27,7 +27,7 @@ def draw(data: Data, say: Words) -> alt.TopLevelMixin:
     )  # fmt: skip
     x = plane.Field("batch", say("batch size"), "doubling")
     y = plane.Field("images", say("images per second"), panels.scale(frame, "panel", "images"))
-    frame = plane.ends(frame, "batch", "images", y.mode)
+    frame = plane.named(frame, x, y)
     base = alt.Chart(panels.kept(frame, "batch", "images", "least", "most", "name", "label_y"))
     drawn = plane.Plane(base, x, y, data.contenders)
     bars = base.mark_rule(style="interval").encode(x=x.x(), y=y.y("least"), y2="most:Q")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from bench import store, summary
 from bench.errors import BenchError
-from bench.store import CELL, Run, Tables
+from bench.store import CELL, CONTENDER, Run, Tables
 
 PLACE = ["run", "machine"]  # where a case was measured, beside its cell
 SITUATION = [*CELL, *PLACE]
@@ -40,6 +40,14 @@ class Data:
     def contenders(self) -> list[str]:
         """Every name, measured or not; their order gives colours and shapes."""
         return sorted(set(self.summary["contender"]))
+
+
+def newest(folder: Path = Path("results")) -> tuple[Path, ...]:
+    """The run that was begun last in a folder; raises BenchError where there is none."""
+    runs = store.find(folder)
+    if not runs:
+        raise BenchError(f"no run in {folder}: name one, or measure with bench run")
+    return (runs[-1],)
 
 
 def gather(folders: Sequence[Path]) -> Data:
@@ -90,8 +98,7 @@ def named(frame: pd.DataFrame) -> pd.DataFrame:
     """With `contender`: the framework; its mode where it has several here; whether untuned."""
     several = frame.groupby("framework")["mode"].nunique() > 1
     names = [
-        row.framework + (f" {row.mode}" if several[row.framework] else "")
-        + ("" if row.tuned else " untuned")
-        for row in frame.itertuples()
-    ]  # fmt: skip
+        " ".join([framework, *([mode] * bool(several[framework])), *([] if tuned else ["untuned"])])
+        for framework, mode, tuned in zip(*(frame[c].tolist() for c in CONTENDER), strict=True)
+    ]
     return frame.assign(contender=names)

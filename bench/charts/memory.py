@@ -26,7 +26,7 @@ def draw(data: Data, say: Words) -> alt.TopLevelMixin:
     )  # fmt: skip
     x = plane.Field("ms", say("time of a step, ms"), panels.scale(frame, "panel", "ms"))
     y = plane.Field("mib", say("peak memory, MiB"), panels.scale(frame, "panel", "mib"))
-    frame = plane.labelled(frame, "mib", y.mode)
+    frame = plane.labelled(frame, y)
     base = alt.Chart(panels.kept(frame, "ms", "mib", "name", "label_y"))
     drawn = plane.Plane(base, x, y, data.contenders)
     return plane.faceted([*drawn.names(), drawn.dots(base)], frame)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp, log, nan
+from math import exp, isnan, log, nan
 from typing import Any
 
 import altair as alt
@@ -57,8 +57,8 @@ def rows(data: Data, say: Words) -> pd.DataFrame:
     frame = data.summary.assign(panel=labels, network=data.summary["model"])
     if frame["model"].nunique() > 1:
         frame = pd.concat([frame, means(frame, say(ALL))], ignore_index=True)
-    frame["text"] = [shown(row, say) for row in frame.itertuples()]
-    frame["time"] = [significant(1e3 * t) + " ms" if t == t else "" for t in frame["median"]]
+    frame["text"] = [shown(r, s, say) for r, s in zip(frame["ratio"], frame["status"], strict=True)]
+    frame["time"] = [f"{significant(1e3 * t)} ms" for t in frame["median"]]
     frame["rank"] = frame.groupby(["panel", "contender"])["ratio"].transform(rank)
     return panels.kept(frame, "network", "ratio", "text", "time", "rank")
 
@@ -81,11 +81,11 @@ def rank(ratios: pd.Series[float]) -> float:
     return late + (exp(known.map(log).mean()) if len(known) else 0.0)
 
 
-def shown(row: Any, say: Words) -> str:
+def shown(ratio: float, status: str, say: Words) -> str:
     """A ratio, or why there is none."""
-    if row.ratio == row.ratio:
-        return f"{row.ratio:.2f}" if row.ratio < 10 else significant(row.ratio)
-    return say(row.status) if row.status else "–"
+    if isnan(ratio):
+        return say(status) if status else "–"
+    return f"{ratio:.2f}" if ratio < 10 else significant(ratio)
 
 
 def ink() -> Any:

@@ -58,6 +58,18 @@ def rows(grid: bool = True) -> alt.Y:
     return alt.Y("contender:N", title=None, sort=sort, axis=axis)
 
 
+def length(field: str, title: str, mode: str) -> alt.X:
+    """The horizontal axis."""
+    kind = alt.Scale(type=mode, zero=False, nice=False, padding=6)
+    return alt.X(f"{field}:Q", title=title, scale=kind, axis=ticks())
+
+
+def ticks(**more: Any) -> alt.Axis:
+    """Few ticks, whole numbers in full: 10,000 and not 1e+4."""
+    label = "datum.label === '' ? '' : format(datum.value, ',.6~g')"
+    return alt.Axis(tickCount=5, labelExpr=label, **more)
+
+
 def interval(base: alt.Chart, x: Any, stroke: str = "interval") -> list[alt.Chart]:
     """The lines of `clipped` intervals, with an arrow where one goes on."""
     line = base.mark_rule(style=stroke, strokeWidth=1.6).encode(x=x("from"), x2="to:Q")

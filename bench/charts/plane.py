@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import log
+from math import isclose, log
 from typing import Any
 
 import altair as alt
@@ -23,10 +23,9 @@ LINE = 15  # pixels that a name needs
 NAMES = 14  # pixels between a panel and its names
 
 
-def place(values: Sequence[float], mode: str) -> list[float]:
-    """Where names stand on the axis of the values: in their order, a LINE apart at least, as near
-    to their points as that allows."""
-    ends = (min(values), max(values))
+def place(values: Sequence[float], ends: tuple[float, float], mode: str) -> list[float]:
+    """Where names stand on an axis with these ends: in the order of the values, a LINE apart at
+    least, as near to their points as that allows."""
     pixels = [to_pixels(value, ends, mode) for value in values]
     order = np.argsort(pixels, kind="stable")
     moved = apart([pixels[i] for i in order], LINE)
@@ -49,28 +48,31 @@ def apart(sorted_: Sequence[float], gap: float) -> list[float]:
 
 def to_pixels(value: float, ends: tuple[float, float], mode: str) -> float:
     low, high = ends
-    if low == high:
-        return HEIGHT / 2
-    if mode == "log":
-        low, high, value = log(low), log(high), log(value)
-    return (value - low) / (high - low) * HEIGHT
+    if mode == "linear":
+        return (value - low) / (high - low) * HEIGHT
+    return log(value / low) / log(high / low) * HEIGHT
 
 
 def from_pixels(pixels: float, ends: tuple[float, float], mode: str) -> float:
-    low, high = ends
-    if low == high:
-        high = 2 * low  # one value: any axis will do
-        pixels -= HEIGHT / 2
-    share = pixels / HEIGHT
-    return float(low * (high / low) ** share if mode == "log" else low + share * (high - low))
+    (low, high), share = ends, pixels / HEIGHT
+    return float(low + share * (high - low) if mode == "linear" else low * (high / low) ** share)
 
 
-def labelled(frame: pd.DataFrame, y: str, mode: str) -> pd.DataFrame:
-    """Rows with `label_y`, where each one's name stands within its panel."""
-    found = pd.Series(0.0, index=frame.index)
-    for _, group in frame.groupby("panel"):
-        found[group.index] = place(group[y].tolist(), mode)
-    return frame.assign(label_y=found)
+def reach(values: pd.Series[float]) -> tuple[float, float]:
+    """The ends of an axis; where all values are one, some room about it."""
+    low, high = float(values.min()), float(values.max())
+    return (low / 1.2, high * 1.2) if isclose(low, high, rel_tol=1e-6) else (low, high)
+
+
+def labelled(frame: pd.DataFrame, y: Field, whole: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Rows with `label_y`, where each one's name stands in its panel, whose axis holds the rows of
+    `whole`, or these."""
+    ends = (frame if whole is None else whole).groupby("panel")[y.name].agg(reach)
+    found: dict[Any, float] = {}
+    for panel, group in frame.groupby("panel"):
+        places = place(group[y.name].tolist(), ends[panel], y.mode)
+        found |= dict(zip(group.index, places, strict=True))
+    return frame.assign(label_y=pd.Series(found))
 
 
 def look(contenders: Sequence[str]) -> dict[str, alt.Shape | alt.Color | alt.StrokeDash]:
@@ -89,7 +91,8 @@ def look(contenders: Sequence[str]) -> dict[str, alt.Shape | alt.Color | alt.Str
 
 @dataclass(frozen=True)
 class Field:
-    """A column with its title on an axis, and its kind of scale; `doubling`: logarithms to base 2."""
+    """A column with its title on an axis, and its kind of scale: `linear`, `log`, or `doubling`,
+    logarithms to base 2."""
 
     name: str
     title: str
@@ -109,7 +112,7 @@ class Field:
         return {
             "title": self.title,
             "scale": alt.Scale(type=kind, zero=False, nice=False, padding=10, **base),
-            "axis": alt.Axis(tickCount=5, format=",~g", labelFontSize=11),
+            "axis": panels.ticks(labelFontSize=11),
         }
 
 
@@ -168,10 +171,10 @@ class Plane:
         ]
 
 
-def ends(frame: pd.DataFrame, x: str, y: str, mode: str) -> pd.DataFrame:
+def named(frame: pd.DataFrame, x: Field, y: Field) -> pd.DataFrame:
     """With `name` and `label_y` in the last row of each contender's line."""
-    last = frame.sort_values(x).drop_duplicates(["panel", "contender"], keep="last")
-    labels = labelled(last, y, mode).assign(name=last["contender"])
+    last = frame.sort_values(x.name).drop_duplicates(["panel", "contender"], keep="last")
+    labels = labelled(last, y, frame).assign(name=last["contender"])
     return frame.join(labels[["name", "label_y"]])
 
 
@@ -188,12 +191,14 @@ def guides(frame: pd.DataFrame, x: str, y: str, slopes: Sequence[float]) -> pd.D
     return pd.concat([frame, pd.DataFrame(rows, columns=["panel", "model", "device", *GUIDE])])
 
 
-def diagonals(x: pd.Series[float], y: pd.Series[float], slopes: Sequence[float]) -> Iterator[dict[str, Any]]:  # fmt: skip
+def diagonals(
+    x: pd.Series[float], y: pd.Series[float], slopes: Sequence[float]
+) -> Iterator[dict[str, Any]]:
     for slope in slopes:
         start, end = max(x.min(), y.min() / slope), min(x.max(), y.max() / slope)
         if start < end:
-            reach = (start, slope * start, end, slope * end, f"×{slope:g}")
-            yield dict(zip(GUIDE, reach, strict=True))
+            line = (start, slope * start, end, slope * end, f"×{slope:g}")
+            yield dict(zip(GUIDE, line, strict=True))
 
 
 def faceted(layers: Sequence[alt.Chart], frame: pd.DataFrame) -> alt.FacetChart:

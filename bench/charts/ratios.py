@@ -36,9 +36,7 @@ def draw(data: Data, say: Words) -> alt.TopLevelMixin:
     base = alt.Chart(frame).encode(y=panels.rows())
 
     def x(field: str) -> alt.X:
-        kind = alt.Scale(type="log", nice=False, padding=6)
-        title = say("times as long as the fastest")
-        return alt.X(f"{field}:Q", title=title, scale=kind, axis=alt.Axis(tickCount=5, format="~g"))
+        return panels.length(field, say("times as long as the fastest"), "log")
 
     whole = {"y": alt.value(0), "y2": alt.value("height")}
     ends = {"x": alt.XDatum(1 / (1 + stats.MARGIN)), "x2": alt.X2Datum(1 + stats.MARGIN)}
@@ -69,12 +67,11 @@ def rows(measured: pd.DataFrame, say: Words) -> pd.DataFrame:
     labels, _ = say.panels(measured, SITUATION)
     frame = measured.assign(panel=labels, verdict=measured["verdict"].fillna(BASE))
     frame = panels.clipped(frame, "panel", "ratio", "ratio_low", "ratio_high")
-    text = [figure(row, say) for row in frame.itertuples()]
+    text = [figure(r, v, say) for r, v in zip(frame["ratio"], frame["verdict"], strict=True)]
     frame = frame.assign(text=text, verdict=[say(v) for v in frame["verdict"]])
     return panels.ordered(panels.ranked(frame, ["panel"], "ratio"))
 
 
-def figure(row: object, say: Words) -> str:
+def figure(ratio: float, verdict: str, say: Words) -> str:
     """`1.24  SLOWER`."""
-    ratio, verdict = getattr(row, "ratio", 1.0), str(getattr(row, "verdict", ""))
     return say(verdict) if verdict == BASE else f"{significant(ratio)}  {say(verdict)}"

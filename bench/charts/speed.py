@@ -26,9 +26,7 @@ def draw(data: Data, say: Words) -> alt.TopLevelMixin:
     base = alt.Chart(frame).encode(y=panels.rows())
 
     def x(field: str) -> alt.X:
-        axis = alt.Axis(tickCount=5, format="~g")
-        kind = alt.Scale(type=mode, zero=False, nice=False, padding=6)
-        return alt.X(f"{field}:Q", title=say("time of a step, ms"), scale=kind, axis=axis)
+        return panels.length(field, say("time of a step, ms"), mode)
 
     dots = base.mark_point(filled=True, size=62, opacity=1, color=BLUE).encode(
         x=x("median"), tooltip=panels.tooltip("panel:N", "text:N", "low:Q", "high:Q")
@@ -46,8 +44,6 @@ def rows(data: Data, say: Words) -> pd.DataFrame:
     frame = data.summary.assign(panel=labels)
     frame[["median", "low", "high"]] *= 1e3
     frame = panels.clipped(frame, "panel", "median", "low", "high")
-    text = [
-        significant(row.median) if row.median == row.median else say(str(row.status))
-        for row in frame.itertuples()
-    ]
+    known = zip(frame["median"], frame["status"], strict=True)
+    text = [significant(time) or say(str(status)) for time, status in known]
     return panels.ordered(panels.ranked(frame.assign(text=text), ["panel"], "median"))

@@ -6,9 +6,10 @@ import altair as alt
 import pandas as pd
 
 from bench.charts import panels, plane
-from bench.charts.data import CELL, Data
+from bench.charts.data import Data
 from bench.charts.panels import NotDrawn
 from bench.charts.words import Words
+from bench.store import CELL
 
 TITLE = "Thread scaling"
 SHOWS = "The dashed line is ideal: twice the threads, half the time."
@@ -26,7 +27,7 @@ def draw(data: Data, say: Words) -> alt.TopLevelMixin:
     frame = frame.assign(panel=labels)
     x = plane.Field("threads", say("threads"), "doubling")
     y = plane.Field("speedup", say("times as fast as with the fewest threads"), "doubling")
-    frame = plane.ends(frame, "threads", "speedup", "log")
+    frame = plane.named(frame, x, y)
     frame = pd.concat([frame, ideal(frame)], ignore_index=True)
     base = alt.Chart(panels.kept(frame, "threads", "speedup", "name", "label_y", *plane.GUIDE))
     drawn = plane.Plane(base, x, y, data.contenders)

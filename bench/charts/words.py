@@ -26,7 +26,7 @@ ZH = {
     "forward, ms": "前向（毫秒）",
     "backward, ms": "反向（毫秒）",
     "first call, s": "首次调用（秒）",
-    "steps until it has caught up": "追平所需步数",
+    "{steps} steps": "{steps} 步",
     "threads": "线程数",
     "times as fast as with the fewest threads": "相对最少线程时的加速比",
     "mean": "平均",
@@ -68,8 +68,9 @@ ZH = {
     "Backward is derived: train - forward, paired by process. Dashed: backward takes 1, 2, 3 times "
     "as long. Behind each name its own ratio.":
     "反向为推算值：训练 - 前向，按进程配对。虚线：反向用时为前向的 1、2、3 倍；名称后为各自倍数。",
-    "First call: tracing and compiling included. Steps: after so many, the total is less than that "
-    "of the one that starts quickest.": "首次调用含追踪与编译。步数：此后总用时少于启动最快者。",
+    "First call: tracing and compiling included. A diamond, and after how many steps: it catches "
+    "up with the one that starts quickest.":
+    "首次调用含追踪与编译。菱形及步数：经过这么多步后追平启动最快者。",
     "The dashed line is ideal: twice the threads, half the time.":
     "虚线为理想情形：线程加倍，用时减半。",
 }  # fmt: skip

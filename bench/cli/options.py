@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -39,3 +40,8 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")(
         function
     )
+
+
+def runs_argument(function: F) -> F:
+    place = click.Path(path_type=Path)
+    return click.argument("folders", nargs=-1, type=place, metavar="[RUN...]")(function)
