@@ -43,7 +43,5 @@ def chinese() -> tuple[str, Path]:
         for path in files:
             if path.name.lower().startswith(start.lower()):
                 return family, path
-    places = ", ".join(map(str, folders()))
-    raise BenchError(
-        f"--lang zh: no font with Chinese in {places}. Install one of {', '.join(CHINESE)}"
-    )
+    looked, known = ", ".join(map(str, folders())), ", ".join(CHINESE)
+    raise BenchError(f"--lang zh: no font with Chinese in {looked}. Install one of {known}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from bench.charts import fonts, theme
 from bench.errors import BenchError
 
 FORMATS = ("svg", "png", "json")
-SCALE = 2  # pixels of a PNG for one of the chart
+SCALE = 1.5  # pixels of a PNG for one of the chart
 
 
 def font(lang: str) -> str:
@@ -26,7 +26,7 @@ def font(lang: str) -> str:
     return theme.family(family)
 
 
-def write(specs: Mapping[str, dict[str, Any]], folder: Path, formats: tuple[str, ...]) -> list[Path]:  # fmt: skip
+def write(specs: Mapping[str, dict[str, Any]], folder: Path, formats: Sequence[str]) -> list[Path]:
     """A file for each chart and format; raises BenchError where the folder takes none."""
     written = []
     for name, spec in specs.items():
@@ -47,4 +47,4 @@ def converted(spec: dict[str, Any], kind: str) -> bytes:
         return bytes(vl_convert.vegalite_to_png(spec, scale=SCALE))
     if kind == "svg":
         return str(vl_convert.vegalite_to_svg(spec)).encode()
-    return json.dumps(spec, indent=1, ensure_ascii=False).encode()
+    return json.dumps(spec, indent=1, ensure_ascii=False, allow_nan=False).encode()
