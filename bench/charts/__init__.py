@@ -55,7 +55,12 @@ def spec(name: str, data: Data, say: Words, font: str = "") -> dict[str, Any]:
         chart = module.draw(data, say)
         titled = chart.properties(title=alt.Title(**heading(module, data, say)))
         made: dict[str, Any] = titled.configure(**config(font=font)).to_dict()
-    return made
+    return made | {"datasets": {k: known(rows) for k, rows in made["datasets"].items()}}
+
+
+def known(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with null where there is no value: JSON has no NaN."""
+    return [{k: None if v != v else v for k, v in row.items()} for row in rows]
 
 
 def heading(module: Any, data: Data, say: Words) -> dict[str, Any]:

@@ -100,8 +100,7 @@ def scale(frame: pd.DataFrame, panel: str, value: str) -> str:
 def kept(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
     """The columns that a chart needs: these are all that its specification carries."""
     found = dict.fromkeys([*FILTERED, "contender", "panel", *columns])
-    whole = frame[[c for c in found if c in frame]].reset_index(drop=True).astype(object)
-    return whole.where(whole.notna(), None)  # JSON has no NaN
+    return frame[[c for c in found if c in frame]].reset_index(drop=True)
 
 
 def faceted(layers: Sequence[alt.Chart], frame: pd.DataFrame, rows_: int) -> alt.FacetChart:

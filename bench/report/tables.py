@@ -8,7 +8,9 @@ from typing import Any
 import pandas as pd
 
 from bench import summary
-from bench.charts.data import Data
+from bench.charts.data import SITUATION, Data
+from bench.charts.panels import ordered, ranked
+from bench.charts.words import Words
 from bench.report.grid import Table, between, number, place, table, text, whole
 from bench.store import CONTENDER
 
@@ -33,7 +35,14 @@ def times(data: Data) -> Table:
         number("first_call", "first call, s"), number("processes", "processes", show=whole),
         number("samples", "samples", show=whole),
     ]  # fmt: skip
-    return table("times", "Times", about, columns, data.measured, "summary")
+    labels, _ = Words().panels(data.measured, SITUATION)
+    frame = ordered(ranked(data.measured.assign(panel=labels), ["panel"], "median"))
+    base = frame["rank"] == 0
+    frame = frame.assign(
+        verdict=frame["verdict"].astype(object).mask(base, "fastest").str.lower(),
+        ratio_low=frame["ratio_low"].mask(base),
+    )
+    return table("times", "Times", about, columns, frame, "summary")
 
 
 def memory(data: Data) -> Table:
