@@ -75,7 +75,7 @@ def filters(data: Data) -> list[dict[str, Any]]:
 @functools.cache
 def library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script, from the package that draws the pictures."""
-    names = "Object.assign(window, {vega, vegaEmbed, vegaLite});"
-    script = str(vl_convert.javascript_bundle(names))
+    name = "window.vegaEmbed = vegaEmbed;"
+    script = str(vl_convert.javascript_bundle(name))
     assert "</script" not in script.lower()
     return script

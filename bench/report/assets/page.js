@@ -13,6 +13,7 @@
   const wear = (name) => {
     theme = name;
     root.dataset.theme = name;
+    delete root.dataset.drawn;
     redraw();
   };
   prefers.addEventListener("change", (event) => wear(event.matches ? "dark" : "light"));
@@ -33,7 +34,7 @@
       filter.querySelector(".chosen").textContent =
         picked.length === 0 ? "all" : picked.length === 1 ? picked[0] : picked.length;
     }
-    for (const item of all("tbody tr:not(.samples), a.chip")) item.hidden = !matches(item.dataset);
+    for (const item of all("tbody tr:not(.samples), .chips a.chip")) item.hidden = !matches(item.dataset);
     for (const row of all("tr.samples")) row.hidden = row.previousElementSibling.hidden;
     for (const article of all("article")) {
       article.querySelector(".none").hidden = all("tbody tr", article).some((row) => !row.hidden);
@@ -61,52 +62,47 @@
 
   // -- charts -----------------------------------------------------------------------------------
 
-  const settings = () => ({ ...payload.themes[theme], padding: 4, background: null });
   const filtered = (spec) => {
     const entries = Object.entries(spec.datasets)
       .map(([name, rows]) => [name, rows.filter(matches)]);
     const some = entries.some(([, rows]) => rows.length > 0);
     return some ? { ...spec, datasets: Object.fromEntries(entries) } : null;
   };
-  const embed = (place, spec) => vegaEmbed(place, spec, {
-    renderer: "svg", actions: false, config: settings(), tooltip: { theme },
-  });
+  const views = new Map();
+  const embed = async (place, spec, look = theme) => {
+    views.get(place)?.finalize();
+    views.set(place, await vegaEmbed(place, spec, {
+      renderer: "svg", actions: false, tooltip: { theme: look },
+      config: { ...payload.themes[look], padding: 4, background: null },
+      logLevel: 1, // errors: it would warn that marks without a value are left away, as is meant
+    }));
+  };
   const draw = async (figure) => {
-    figure.dataset.stale = "";
-    const place = figure.querySelector(".drawing");
     const spec = filtered(payload.specs[figure.dataset.chart]);
-    if (spec) await embed(place, spec);
-    else place.textContent = "Nothing to draw of what is chosen.";
+    const [screen, paper] = all(".drawing", figure);
+    if (spec) await embed(screen, spec);
+    else screen.textContent = "Nothing to draw of what is chosen.";
+    if (spec && theme === "dark") await embed(paper, spec, "light");
     figure.dataset.drawn = theme;
   };
-  const seen = new IntersectionObserver((entries) => {
-    for (const entry of entries) {
-      entry.target.dataset.near = entry.isIntersecting ? "yes" : "";
-      if (entry.isIntersecting && entry.target.dataset.stale) draw(entry.target);
-    }
-  }, { rootMargin: "600px" });
+
+  // All are drawn, one after the other, the nearest first, so that paper has them too; a newer
+  // choice ends the pass that is under way.
+  let newest = 0;
+  let running = Promise.resolve();
   const redraw = () => {
-    for (const figure of all("[data-chart]")) {
-      figure.dataset.stale = "yes";
-      if (figure.dataset.near) draw(figure);
-    }
+    const mine = ++newest;
+    running = running.then(async () => {
+      const far = (figure) => Math.abs(figure.getBoundingClientRect().top);
+      for (const figure of all("[data-chart]").sort((a, b) => far(a) - far(b))) {
+        if (mine !== newest) return;
+        await draw(figure);
+        await new Promise((resume) => { setTimeout(resume); });
+      }
+      root.dataset.drawn = mine;
+    });
     for (const row of all("tr.samples")) strip(row);
   };
-
-  // Paper is white, and has what was never scrolled to: Vega draws at once where nothing is loaded.
-  addEventListener("beforeprint", () => {
-    const before = theme;
-    theme = "light";
-    for (const figure of all("[data-chart]")) {
-      const spec = filtered(payload.specs[figure.dataset.chart]);
-      if (!spec) continue;
-      const compiled = vegaLite.compile(spec, { config: settings() }).spec;
-      const place = figure.querySelector(".drawing");
-      new vega.View(vega.parse(compiled), { renderer: "svg" }).initialize(place).run();
-    }
-    theme = before;
-  });
-  addEventListener("afterprint", redraw);
 
   // -- tables -----------------------------------------------------------------------------------
 
@@ -166,10 +162,6 @@
   };
   addEventListener("hashchange", follow);
 
-  root.dataset.theme = theme;
-  for (const figure of all("[data-chart]")) {
-    figure.dataset.stale = "yes";
-    seen.observe(figure);
-  }
+  wear(theme);
   follow();
 })();
