@@ -46,8 +46,8 @@ def clipped(frame: pd.DataFrame, panel: str, value: str, low: str, high: str) ->
     start, end = frame[low].fillna(frame[value]), frame[high].fillna(frame[value])
     return frame.assign(
         **{"from": np.maximum(start, floor_), "to": np.minimum(end, ceiling)},
-        below=np.where(start < floor_, floor_, np.nan),
-        above=np.where(end > ceiling, ceiling, np.nan),
+        below=start < floor_,
+        above=end > ceiling,
     )
 
 
@@ -60,8 +60,13 @@ def rows(grid: bool = True) -> alt.Y:
 
 def length(field: str, title: str, mode: str) -> alt.X:
     """The horizontal axis."""
-    kind = alt.Scale(type=mode, zero=False, nice=False, padding=6)
-    return alt.X(f"{field}:Q", title=title, scale=kind, axis=ticks())
+    return alt.X(f"{field}:Q", title=title, scale=ruler(mode, padding=6), axis=ticks())
+
+
+def ruler(mode: str, **more: Any) -> alt.Scale:
+    """A scale that ends where the values do: zero is no value of interest."""
+    zero = {"zero": False} if mode == "linear" else {}
+    return alt.Scale(type=mode, nice=False, **zero, **more)
 
 
 def ticks(**more: Any) -> alt.Axis:
@@ -73,12 +78,14 @@ def ticks(**more: Any) -> alt.Axis:
 def interval(base: alt.Chart, x: Any, stroke: str = "interval") -> list[alt.Chart]:
     """The lines of `clipped` intervals, with an arrow where one goes on."""
     line = base.mark_rule(style=stroke, strokeWidth=1.6).encode(x=x("from"), x2="to:Q")
-    arrow = {"filled": True, "size": 34, "opacity": 1, "style": stroke}
-    return [
-        line,
-        base.mark_point(shape="triangle-left", **arrow).encode(x=x("below")),
-        base.mark_point(shape="triangle-right", **arrow).encode(x=x("above")),
+    ends = [("triangle-left", "from", "below"), ("triangle-right", "to", "above")]
+    arrows = [
+        base.mark_point(shape=shape, filled=True, opacity=1, style=stroke).encode(
+            x=x(end), size=alt.condition(f"datum.{goes_on}", alt.value(34), alt.value(0))
+        )
+        for shape, end, goes_on in ends
     ]
+    return [line, *arrows]
 
 
 def figures(base: alt.Chart, field: str = "text") -> alt.Chart:

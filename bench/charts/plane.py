@@ -107,13 +107,10 @@ class Field:
 
     @property
     def axis(self) -> dict[str, Any]:
-        base = {"base": 2} if self.mode == "doubling" else {}
-        kind = "log" if self.mode == "doubling" else self.mode
-        return {
-            "title": self.title,
-            "scale": alt.Scale(type=kind, zero=False, nice=False, padding=10, **base),
-            "axis": panels.ticks(labelFontSize=11),
-        }
+        doubling = self.mode == "doubling"
+        scale = panels.ruler("log", base=2) if doubling else panels.ruler(self.mode)
+        scale.padding = 10
+        return {"title": self.title, "scale": scale, "axis": panels.ticks(labelFontSize=11)}
 
 
 @dataclass(frozen=True)

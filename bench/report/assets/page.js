@@ -73,8 +73,8 @@
     views.get(place)?.finalize();
     views.set(place, await vegaEmbed(place, spec, {
       renderer: "svg", actions: false, tooltip: { theme: look },
+      ast: true, // expressions are interpreted: the page's policy forbids eval
       config: { ...payload.themes[look], padding: 4, background: null },
-      logLevel: 1, // errors: it would warn that marks without a value are left away, as is meant
     }));
   };
   const draw = async (figure) => {
