@@ -25,7 +25,8 @@ BROWSER = next(filter(None, map(shutil.which, PROGRAMS)), None)
 DRIVER = shutil.which("chromedriver")
 SWITCHES = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
             "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--no-first-run", "--force-prefers-reduced-motion", "--window-size=1300,1000")  # fmt: skip
+            "--no-first-run", "--force-prefers-reduced-motion",
+            "--window-size=1300,1000")  # fmt: skip
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(

@@ -65,7 +65,7 @@ def test_every_chart_is_drawn_from_data_that_feed_it(specs: dict[str, Any]) -> N
 
 @pytest.mark.parametrize("name", charts.CHARTS)
 def test_a_chart_becomes_a_picture_without_a_browser(name: str, specs: dict[str, Any]) -> None:
-    svg = pictures.converted(specs[name], "svg").decode()
+    svg = pictures.converted(specs[name], ["svg"])["svg"].decode()
     assert svg.startswith("<svg") and "NaN" not in svg
     assert all(contender in svg for contender in ("torch", "jax", "mxnet", "theano"))
 
@@ -238,7 +238,7 @@ def test_names_that_do_not_touch_are_not_moved() -> None:
 def test_markup_in_a_name_is_shown(tmp_path: Path) -> None:
     made = Made(frameworks=("torch", "<b>x</b>&"), models=("lenet5",)).write(tmp_path / "r")
     spec = charts.draw(gather([made]), only=["speed"]).specs["speed"]
-    svg = pictures.converted(spec, "svg").decode()
+    svg = pictures.converted(spec, ["svg"])["svg"].decode()
     assert "<b>" not in svg and "&lt;b&gt;x&lt;/b&gt;&amp;" in svg
 
 

@@ -30,9 +30,8 @@ def write(specs: Mapping[str, dict[str, Any]], folder: Path, formats: Sequence[s
     """A file for each chart and format; raises BenchError where the folder takes none."""
     written = []
     for name, spec in specs.items():
-        for kind in formats:
+        for kind, content in converted(spec, formats).items():
             path = folder / f"{name}.{kind}"
-            content = converted(spec, kind)
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
@@ -42,9 +41,16 @@ def write(specs: Mapping[str, dict[str, Any]], folder: Path, formats: Sequence[s
     return written
 
 
-def converted(spec: dict[str, Any], kind: str) -> bytes:
-    if kind == "png":
-        return bytes(vl_convert.vegalite_to_png(spec, scale=SCALE))
-    if kind == "svg":
-        return str(vl_convert.vegalite_to_svg(spec)).encode()
-    return json.dumps(spec, indent=1, ensure_ascii=False, allow_nan=False).encode()
+def converted(spec: Mapping[str, Any], formats: Sequence[str]) -> dict[str, bytes]:
+    """The chart in each format; drawn once, as SVG, from which the PNG is painted."""
+    found: dict[str, bytes] = {}
+    svg = str(vl_convert.vegalite_to_svg(dict(spec))) if set(formats) & {"svg", "png"} else ""
+    for kind in formats:
+        if kind == "png":
+            found[kind] = bytes(vl_convert.svg_to_png(svg, scale=SCALE))
+        elif kind == "svg":
+            found[kind] = svg.encode()
+        else:
+            text = json.dumps(spec, indent=1, ensure_ascii=False, allow_nan=False)
+            found[kind] = text.encode()
+    return found
