@@ -101,10 +101,13 @@ def place(frame: pd.DataFrame) -> list[Column]:
 def table(
     name: str, title: str, about: str, columns: list[Column], frame: pd.DataFrame, file: str = ""
 ) -> Table:
-    """The rows of a frame under these columns. Those of `times` open their samples."""
+    """The rows of a frame under those of the columns that have a value. Rows of `times` open their
+    samples."""
+    rows = frame.to_dict("records")
+    columns = [c for c in columns if any(c.cell(row).text for row in rows)]
     lines = [
         Line([c.cell(row) for c in columns], keys(row), index if name == "times" else None)
-        for index, row in zip(frame.index.tolist(), frame.to_dict("records"), strict=True)
+        for index, row in zip(frame.index.tolist(), rows, strict=True)
     ]
     titles, numbers = [c.title for c in columns], [c.number for c in columns]
     return Table(name, title, about, titles, numbers, lines, f"tables/{file}.csv" if file else "")

@@ -46,11 +46,14 @@ def times(data: Data) -> Table:
 
 
 def memory(data: Data) -> Table:
-    about = "Weighed in a process of its own: before the steps, at their peak, what counts."
+    about = "Each phase in a process of its own; the least is what the graph cannot do without."
     frame = known(data, data.tables.memory)
     columns = [
         *place(frame), number("baseline", "baseline MiB", MIB, whole),
-        number("peak", "process peak MiB", MIB, whole), number("used", "peak MiB", MIB, whole),
+        number("used", "peak MiB", MIB, whole),
+        number("above_baseline", "above baseline MiB", MIB, whole),
+        number("least", "least MiB", MIB, whole), number("times_least", "times the least"),
+        number("growth_per_step", "growth KiB a step", 1024 * MIB), text("marks"),
     ]  # fmt: skip
     return table("memory", "Memory", about, columns, frame, "memory")
 
