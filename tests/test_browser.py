@@ -203,7 +203,8 @@ def test_paper_is_light_and_has_every_chart(page: Chrome) -> None:
     try:
         assert not page.find_element(By.CLASS_NAME, "bar").is_displayed()
         for figure in page.find_elements(By.CSS_SELECTOR, "[data-chart]"):
-            assert figure.find_element(By.CSS_SELECTOR, ".paper svg").is_displayed()
+            assert figure.find_element(By.CSS_SELECTOR, ".paper").is_displayed()
+            assert figure.find_elements(By.CSS_SELECTOR, ".paper svg g")
             assert not figure.find_element(By.CSS_SELECTOR, ".screen").is_displayed()
     finally:
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,13 @@ def test_threads_are_compared_with_the_fewest(specs: Any) -> None:
     assert torch.to_list() == pytest.approx([4**0.85] * 4, rel=0.1)
 
 
+def test_a_case_that_several_runs_have_is_drawn_once_by_the_last(tmp_path: Path) -> None:
+    made = [Made(batches=(1, 8), noise=noise) for noise in (0.01, 0.02)]
+    runs = [m.write(tmp_path / f"r{i}") for i, m in enumerate(made)]
+    both, last = (charts.draw(gather(r), only=["batch"]).specs["batch"] for r in (runs, runs[1:]))
+    assert rows(both)["images"].to_list() == rows(last)["images"].to_list()
+
+
 @pytest.mark.parametrize(
     ("first_call", "median", "steps"), [(2.0, 0.05, 21), (1.0, 0.1, None), (2.05, 0.05, 22)]
 )
@@ -198,6 +206,14 @@ def test_units_machine_and_date_are_in_every_caption(specs: Any) -> None:
     }
     for name, unit in units.items():
         assert unit in json.dumps(specs[name])
+
+
+def test_every_style_differs_in_light_and_dark(specs: Any) -> None:
+    """What is named in a chart and not in the theme would be black on black."""
+    styles = set(re.findall(r'"style": "(\w+)"', json.dumps(list(specs.values()))))
+    light, dark = (theme.config(dark=dark)["style"] for dark in (False, True))
+    assert styles == set(light) == set(dark)
+    assert all(light[name]["color"] != dark[name]["color"] for name in styles)
 
 
 def test_no_two_contenders_share_colour_and_shape() -> None:

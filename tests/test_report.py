@@ -55,7 +55,7 @@ class Parsed(HTMLParser):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    made = Made(frameworks=("torch", "jax", "caffe", EVIL), models=("lenet5", NETWORK),
+    made = Made(frameworks=("jax", "torch", "caffe", EVIL), models=("lenet5", NETWORK),
                 refuses={"caffe": REASON}, samples=3)  # fmt: skip
     return gather([made.write(tmp_path_factory.mktemp("runs") / "evil")])
 
@@ -234,5 +234,5 @@ def test_claims_stand_between_verdicts_and_charts(data: Data, tmp_path: Path) ->
 def test_runs_of_several_situations_name_what_differs(tmp_path: Path) -> None:
     runs = [Made(threads=n, models=("lenet5",)).write(tmp_path / f"of{n}") for n in (1, 2)]
     labels = [cell.label for cell in verdicts.cells(gather(runs))]
-    assert labels == ["inference, 1 threads, run of1", "train, 1 threads, run of1",
+    assert labels == ["inference, 1 thread, run of1", "train, 1 thread, run of1",
                       "inference, 2 threads, run of2", "train, 2 threads, run of2"]  # fmt: skip

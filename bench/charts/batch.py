@@ -20,6 +20,7 @@ def draw(data: Data, say: Words) -> alt.TopLevelMixin:
     if len(sizes) < 2:
         found = f"only batch {sizes[0]} was measured" if sizes else "nothing was measured"
         raise NotDrawn(f"{found}: try bench run --batch 1,8,32")
+    frame = frame.drop_duplicates([c for c in [*SITUATION, "contender"] if c != "run"], keep="last")
     labels, _ = say.panels(frame, [c for c in SITUATION if c not in ("batch", "run")])
     frame = frame.assign(
         panel=labels, images=frame["images_per_second"],

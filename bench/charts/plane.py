@@ -161,7 +161,7 @@ class Plane:
         """The dashed lines of `guides`."""
         found = self.base.transform_filter("isValid(datum.guide)")
         line = found.mark_rule(style="ideal")
-        text = found.mark_text(align="right", dy=-7, fontSize=10, style="quiet")
+        text = found.mark_text(align="right", dy=-7, style="guide")
         return [
             line.encode(x=self.x.x("x1"), y=self.y.y("y1"), x2="x2:Q", y2="y2:Q"),
             text.encode(x=self.x.x("x2"), y=self.y.y("y2"), text="guide:N"),

@@ -51,6 +51,7 @@ def config(dark: bool = False, font: str = "") -> dict[str, Any]:
         "range": {"category": [INK[dark], ORANGE, SKY, GREEN, "#3d8fd1" if dark else BLUE,
                                VERMILLION, PURPLE]},
         "style": {"value": {"color": ink, "fontSize": 11}, "interval": {"color": quiet},
+                  "guide": {"color": quiet, "fontSize": 10},
                   "leader": {"color": faint, "strokeWidth": 0.7}, "band": {"color": BAND[dark]},
                   "ideal": {"color": faint, "strokeDash": [4, 4]}},
     }  # fmt: skip

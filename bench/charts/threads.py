@@ -43,9 +43,9 @@ def ideal(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def scaled(measured: pd.DataFrame) -> pd.DataFrame:
-    """Cases with several numbers of threads, the fastest run of each, with `speedup`."""
-    best = measured.sort_values("median").drop_duplicates([*CASE, "threads"])
-    groups = best.groupby(CASE, sort=False)
-    several = best[groups["threads"].transform("nunique") > 1].sort_values("threads")
+    """Cases with several numbers of threads, by the last run that has each, with `speedup`."""
+    last = measured.drop_duplicates([*CASE, "threads"], keep="last")
+    groups = last.groupby(CASE, sort=False)
+    several = last[groups["threads"].transform("nunique") > 1].sort_values("threads")
     first = several.groupby(CASE, sort=False)["median"].transform("first")
     return several.assign(speedup=first / several["median"])

@@ -53,6 +53,7 @@ ZH = {
     "died": "崩溃",
     # the situation
     "batch {value}": "批量 {value}",
+    "1 thread": "1 线程",
     "{value} threads": "{value} 线程",
     "run {value}": "运行 {value}",
     # what a chart shows
@@ -88,6 +89,8 @@ class Words:
 
     def part(self, column: str, value: Any) -> str:
         """One fact of a situation: `batch 8`, `resnet50`."""
+        if (column, value) == ("threads", 1):
+            return self("1 thread")
         if column in SITUATION:
             return self(SITUATION[column], value=value)
         return self(value) if column == "phase" and value in ZH else str(value)

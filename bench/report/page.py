@@ -41,7 +41,8 @@ def render(
     say = Words()
     figures = [figure(name, spec, data, say) for name, spec in drawn.specs.items()]
     return environment.get_template("page.html.j2").render(
-        caption=charts.caption(data, say), version=__version__, headers=data.headers,
+        title=title(data), caption=charts.caption(data, say), version=__version__,
+        headers=data.headers,
         filters=filters(data), verdicts=verdicts, counts=counts(list(verdicts)), figures=figures,
         left_out=drawn.left_out, tables=tables, claims=claims, library=library(),
         style=(ASSETS / "page.css").read_text(), script=(ASSETS / "page.js").read_text(),
@@ -51,6 +52,13 @@ def render(
             "themes": {"light": theme.config(), "dark": theme.config(dark=True)},
         },
     )  # fmt: skip
+
+
+def title(data: Data) -> str:
+    """`5 networks, 11 frameworks`."""
+    counts = {"network": data.summary["model"], "framework": data.summary["framework"]}
+    words = [(n.nunique(), what) for what, n in counts.items()]
+    return ", ".join(f"{n} {what}{'' if n == 1 else 's'}" for n, what in words)
 
 
 def figure(name: str, spec: Mapping[str, Any], data: Data, say: Words) -> dict[str, str]:
