@@ -199,10 +199,13 @@ def test_light_and_dark(page: Chrome) -> None:
 def test_paper_is_light_and_has_every_chart(page: Chrome) -> None:
     page.find_element(By.ID, "theme").click()
     drawn(page)
+    figures = page.find_elements(By.CSS_SELECTOR, "[data-chart]")
+    for figure in figures:
+        assert not figure.find_element(By.CSS_SELECTOR, ".paper").is_displayed()
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:
         assert not page.find_element(By.CLASS_NAME, "bar").is_displayed()
-        for figure in page.find_elements(By.CSS_SELECTOR, "[data-chart]"):
+        for figure in figures:
             assert figure.find_element(By.CSS_SELECTOR, ".paper").is_displayed()
             assert figure.find_elements(By.CSS_SELECTOR, ".paper svg g")
             assert not figure.find_element(By.CSS_SELECTOR, ".screen").is_displayed()
