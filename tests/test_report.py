@@ -180,6 +180,8 @@ def test_every_figure_leads_to_its_samples(page: Parsed, data: Data, folder: Pat
     assert len(rows) == len(data.measured) == 12
     links = {a["href"] for a in page.all("a") if (a["href"] or "").startswith("#row-")}
     assert {f"#{row['id']}" for row in rows} <= links
+    ids = {f"#{attributes['id']}" for _, attributes in page.elements if "id" in attributes}
+    assert {a["href"] for a in page.all("a") if (a["href"] or "").startswith("#")} <= ids
     for row in rows:
         index = str(row["data-row"])
         known = page.payload["samples"][index]
