@@ -33,7 +33,7 @@ def times(data: Data) -> Table:
         number("ratio", "ratio"), between("ratio_low", "ratio_high", 1, "95% interval"),
         text("verdict"), number("peak_memory", "peak MiB", MIB, whole),
         number("first_call", "first call, s"), number("processes", "processes", show=whole),
-        number("samples", "samples", show=whole),
+        number("samples", "samples", show=whole), text("marks"),
     ]  # fmt: skip
     labels, _ = Words().panels(data.measured, SITUATION)
     frame = ordered(ranked(data.measured.assign(panel=labels), ["panel"], "median"))
