@@ -63,6 +63,11 @@ def text(name: str, title: str = "") -> Column:
     return Column(title or name, lambda row: row.get(name))
 
 
+def yes(name: str) -> Column:
+    """`yes`, or nothing."""
+    return Column(name, lambda row: "yes" if row.get(name) is True else "")
+
+
 def number(
     name: str, title: str, scale: float = 1, show: Callable[[float], str] = significant
 ) -> Column:

@@ -11,7 +11,7 @@ from bench import summary
 from bench.charts.data import SITUATION, Data
 from bench.charts.panels import ordered, ranked
 from bench.charts.words import Words
-from bench.report.grid import Table, between, number, place, table, text, whole
+from bench.report.grid import Table, between, number, place, table, text, whole, yes
 from bench.store import CONTENDER
 
 MIB = 1 / 2**20
@@ -106,7 +106,7 @@ def versions(data: Data) -> Table:
 def settings(data: Data) -> Table:
     about = "Environment variables that were set. A tuning: faster than what people get by default."
     rows = [row | s for row in contenders(data) for s in row["settings"]]
-    columns = [text("contender"), text("name"), text("value"), text("tuning"), text("reason")]
+    columns = [text("contender"), text("name"), text("value"), yes("tuning"), text("reason")]
     return table("settings", "Settings", about, columns, pd.DataFrame(rows))
 
 
