@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from bench import schedule, stats, threads
+from bench import schedule, stats, suspicion, threads
 from bench.cases import Cell, Contender
 from bench.client import Failure, Worker
 from bench.lineup import Lineup
@@ -91,7 +91,28 @@ class HeatRunner:
         self.affordable[contender, cell.phase] = schedule.affordable(left, sample)
         self.most[contender, cell.phase] = schedule.samples(sample)
         self.journal("warmup", contender, cell, **warm)
+        if said := self.left_over(worker, cell):
+            return self.race.fail(contender, cell, self.heat.process, Failure("wrong", said))
         return f"{cell.phase} first {warm['first_call']:.3g} s"
+
+    def left_over(self, worker: Worker, cell: Cell) -> str:
+        """What is wrong with the clock of a contender whose work goes on after the wait: asked of
+        its first process, of phases whose result can be read."""
+        if self.heat.process or cell.phase not in ("inference", "train"):
+            return ""
+        asked = {"phase": cell.phase, "inputs": self.files["inputs"], "calls": schedule.CALLS}
+        said = ""
+        try:
+            for _ in range(schedule.ACCUSATIONS):
+                found = worker.call("late", LIMIT, **asked)
+                said = suspicion.unsynchronised(**found) if found else ""
+                if not said:
+                    break
+        except Failure as failure:
+            if worker.process.poll() is not None:
+                raise
+            return f"its result cannot be read: {failure}"
+        return said
 
     def race_on(self, cell: Cell) -> str:
         """The rounds of a phase, and the medians they came to."""

@@ -118,7 +118,7 @@ def new_run(out: Path | None, options: Options) -> Run:
         "command": " ".join(["python -m bench", *sys.argv[1:]]),
         "revision": machine.revision(),
         "version": __version__,
-        "machine": machine.described(),
+        "machine": machine.described() | {"matrix_product": machine.matrix_product()},
         "plan": plan.to_json(),
         "models": {
             g.name: {"source": s, "params": g.params, "macs": g.macs, "digest": g.digest()}

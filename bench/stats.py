@@ -110,6 +110,12 @@ def marks(blocks: Blocks) -> frozenset[Block]:
     return blocks.marked if isinstance(blocks, Watched) else frozenset()
 
 
+def undisturbed(blocks: Blocks) -> Blocks:
+    """The blocks in which nothing disturbed the machine."""
+    marked = marks(blocks)
+    return {block: samples for block, samples in blocks.items() if block not in marked}
+
+
 def unmarked(values: Mapping[Block, Value], marked: Collection[Block]) -> dict[Block, Value]:
     """Without the marked blocks of each process that has others: what disturbed them is no property
     of the contender. A process that was disturbed throughout keeps all, for it is a replicate."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any
 
 import pandas as pd
 
-from bench import stats
+from bench import stats, suspicion
 from bench.store import CELL, CONTENDER, Run, Tables
 
 CASE = [*CELL, *CONTENDER]
@@ -60,7 +61,9 @@ def summarise(run: Run, tables: Tables) -> pd.DataFrame:
             later = f"later {row['status']}: {row['reason']}" if row["status"] != "missing" else ""
             row |= figures(case, times[key], ratios.get(key, stats.ONE))
             row |= {"verdict": verdicts.get(key), "reason": later}
-        rows.append(row | extra(tables, case))
+        row |= extra(tables, case)
+        row["marks"] = "; ".join(filter(None, [row["marks"], *suspicions(run, case, times)]))
+        rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -75,6 +78,22 @@ def measured(tables: Tables) -> dict[Any, stats.Blocks]:
 def bounded(end: float) -> float | None:
     """An end of an interval; None where there is none."""
     return end if 0 < end < inf else None
+
+
+def suspicions(run: Run, case: dict[str, Any], times: Mapping[Any, stats.Blocks]) -> Iterator[str]:
+    """What must be known of the times of a case."""
+    key = tuple(case.values())
+    if key not in times:
+        return
+    own, cell = stats.undisturbed(times[key]), key[: len(CELL)]
+    rivals = [k for k in times if k[: len(CELL)] == cell and k != key]
+    yield suspicion.drift(own, [stats.undisturbed(times[rival]) for rival in rivals])
+    yield suspicion.modes(own)
+    header, model = run.header(), case["model"]
+    if case["device"] == "cpu" and model in header.get("models", {}):
+        macs, peak = header["models"][model]["macs"], header["machine"].get("matrix_product")
+        seconds = stats.median(own).value
+        yield suspicion.impossible(seconds, macs, case["batch"], case["phase"], peak)
 
 
 def to_fastest(measured: dict[Any, stats.Blocks]) -> dict[Any, stats.Estimate]:
