@@ -92,7 +92,7 @@ def suspicions(run: Run, case: dict[str, Any], times: Mapping[Any, stats.Blocks]
     header, model = run.header(), case["model"]
     if case["device"] == "cpu" and model in header.get("models", {}):
         macs, peak = header["models"][model]["macs"], header["machine"].get("matrix_product")
-        seconds = stats.median(own).value
+        seconds = stats.median(times[key]).value
         yield suspicion.impossible(seconds, macs, case["batch"], case["phase"], peak)
 
 
