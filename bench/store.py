@@ -9,6 +9,8 @@ Format history:
     2   contenders may be untuned: `tuned` in every line that has a mode
     3   a process has several blocks of a phase: `process`, which was `round`, and `round` in it;
         memory: a process for each phase; readings before, in and after the steps, and `least`;
+        blocks: what happened beside them, see `guard.Guard.compare`; processes: threads, and
+        what `probes.examine` found; repetitions and stops: threads;
         kinds: warmup (was part of block), repetition, stop, largest (batch that fits)
 """
 
@@ -28,6 +30,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from bench.errors import BenchError
+from bench.guard import disturbance
 from bench.weighing import WEIGHED, weighed
 
 FORMAT = 3
@@ -179,8 +182,9 @@ def find(folder: Path) -> list[Path]:
 class Tables:
     """Tidy frames; each row has the run's name, the contender and the cell.
 
-    samples: seconds per step, one row for each sample. blocks: one row for each block: repeats, CPU
-    seconds per step. warmups: the first call and how long until samples were level, seconds.
+    samples: seconds per step, one row for each sample; those of disturbed blocks are `marked`.
+    blocks: one row for each block: repeats, CPU seconds per step, what happened beside it and its
+    `disturbance` in words. warmups: the first call and how long until samples were level, seconds.
     memory: bytes. processes: import and build seconds. outcomes: how each contender fared in each
     cell. verdicts: the parity gate's. stops: why no more processes of a network were taken.
     largest: `batch`, the largest that fits, and the smallest that is `too_large`."""
@@ -199,16 +203,28 @@ class Tables:
 CASE = ["run", *CONTENDER]
 WARM = ("first_call", "level", "warmup")  # what blocks of formats 1 and 2 say of the warm-up
 EMPTY = {  # the columns of a table without rows
-    "blocks": [*CASE, *CELL, "process", "round", "repeats", "samples", "settle", "cpu_per_step"],
+    "blocks": [
+        *CASE,
+        *CELL,
+        "process",
+        "round",
+        "repeats",
+        "samples",
+        "settle",
+        "cpu_per_step",
+        "disturbance",
+    ],
     "warmups": [*CASE, *CELL, "process", "first_call", "level", "seconds", "samples"],
     "memory": [*CASE, *CELL, "baseline", "peak", *WEIGHED],
-    "processes": [*CASE, "model", "batch", "process", "import_seconds", "build_seconds"],
+    "processes": [*CASE, "model", "batch", "threads", "process", "import_seconds", "build_seconds"],
     "outcomes": [*CASE, *CELL, "process", "status", "reason"],
     "largest": [*CASE, *CELL, "too_large", "limit"],
     "verdicts": [*CASE, "model", "phase", "status", "reason", "worst_error", "bound"],
-    "stops": ["run", "model", "batch", "reason", "processes", "widest", "within"],
+    "stops": ["run", "model", "batch", "threads", "reason", "processes", "widest", "within"],
 }
-SAMPLES = ["run", *CONTENDER, *CELL, "process", "round", "sample", "repeats", "seconds"]
+SAMPLES = [
+    "run", *CONTENDER, *CELL, "process", "round", "sample", "repeats", "seconds", "marked",
+]  # fmt: skip
 HEAD = [name for name in SAMPLES if name not in ("sample", "seconds")]  # of a block
 
 
@@ -236,9 +252,8 @@ def load(*paths: str | Path) -> Tables:
 
 def long(blocks: list[dict[str, Any]]) -> pd.DataFrame:
     """A row for each sample of each block; what a block's samples share is written once."""
-    heads = pd.DataFrame(
-        [{k: block[k] for k in HEAD if k in block} for block in blocks], columns=HEAD
-    )
+    rows = [block | {"marked": bool(disturbance(block))} for block in blocks]
+    heads = pd.DataFrame([{k: row[k] for k in HEAD if k in row} for row in rows], columns=HEAD)
     counts = np.array([len(block["samples"]) for block in blocks], dtype=np.int64)
     total = int(counts.sum())
     frame = heads.take(np.repeat(np.arange(len(blocks)), counts)).reset_index(drop=True)
@@ -266,5 +281,5 @@ def flat(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
         row = {k: v for k, v in block.items() if k not in ("samples", *WARM)}
         steps = max(1, block["repeats"] * len(block["samples"]))
         count = {"samples": len(block["samples"]), "cpu_per_step": block["cpu"] / steps}
-        rows.append(row | count)
+        rows.append(row | count | {"disturbance": disturbance(block)})
     return rows
