@@ -4,8 +4,9 @@ its step reads the host's memory.
 Precision. Each output of `exact_network` is one product of 1 and 1 + 2^-j; all else that is added
 is zero. Of float32, with 23 bits of mantissa, all j arrive (but for the last few where a
 convolution is computed by a transform); TF32 and float16 (10 bits) and bfloat16 (7) lose the small
-ones, whoever switched them on and whatever the framework says of itself. The bits stand in the
-input, in the weights of the convolution or of the dense layer, so that these are told apart.
+ones, whoever switched them on and whatever the framework says of itself. Asked is the function that
+is timed as `inference`. The bits stand in the input, in the weights of the convolution or of the
+dense layer, so that these are told apart.
 
 Data. A step is prepared and taken, then the host's arrays are overwritten: if its next update is
 not the one that it was prepared for, it reads them each time. On a GPU that is a copy which nobody

@@ -21,9 +21,11 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
@@ -223,6 +225,7 @@ EMPTY = {  # the columns of a table without rows
 SAMPLES = [
     "run", *CONTENDER, *CELL, "process", "round", "sample", "repeats", "seconds", "marked",
 ]  # fmt: skip
+HEAD = [name for name in SAMPLES if name not in ("sample", "seconds")]  # of a block
 
 
 def load(*paths: str | Path) -> Tables:
@@ -244,16 +247,20 @@ def load(*paths: str | Path) -> Tables:
         "largest": [{k: v for k, v in e.items() if k != "tries"} for e in rows.get("largest", [])],
     }
     frames = {k: pd.DataFrame(v, columns=None if v else EMPTY[k]) for k, v in found.items()}
-    return Tables(pd.DataFrame(long(blocks), columns=SAMPLES), **frames)
+    return Tables(long(blocks), **frames)
 
 
-def long(blocks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """A row for each sample of each block."""
-    for block in blocks:
-        shared = {k: block[k] for k in SAMPLES if k in block}
-        shared["marked"] = bool(disturbance(block))
-        for index, seconds in enumerate(block["samples"]):
-            yield shared | {"sample": index, "seconds": seconds}
+def long(blocks: list[dict[str, Any]]) -> pd.DataFrame:
+    """A row for each sample of each block; what a block's samples share is written once."""
+    rows = [block | {"marked": bool(disturbance(block))} for block in blocks]
+    heads = pd.DataFrame([{k: row[k] for k in HEAD if k in row} for row in rows], columns=HEAD)
+    counts = np.array([len(block["samples"]) for block in blocks], dtype=np.int64)
+    total = int(counts.sum())
+    frame = heads.take(np.repeat(np.arange(len(blocks)), counts)).reset_index(drop=True)
+    frame["sample"] = np.arange(total) - np.repeat(counts.cumsum() - counts, counts)
+    every = chain.from_iterable(block["samples"] for block in blocks)
+    frame["seconds"] = np.fromiter(every, dtype=np.float64, count=total)
+    return frame[SAMPLES]
 
 
 def warmed(entries: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

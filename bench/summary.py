@@ -12,6 +12,8 @@ from bench import stats, suspicion
 from bench.store import CELL, CONTENDER, Run, Tables
 
 CASE = [*CELL, *CONTENDER]
+ANY_BATCH = [name for name in CASE if name != "batch"]
+NO_ROWS = pd.DataFrame()
 COLUMNS = [
     *CASE, "status", "median", "low", "high", "images_per_second", "ratio", "ratio_low",
     "ratio_high", "verdict", "peak_memory", "above_baseline", "times_least", "growth_per_step",
@@ -53,15 +55,16 @@ def summarise(run: Run, tables: Tables) -> pd.DataFrame:
     times = measured(tables)
     ratios = to_fastest(times)
     verdicts = dict(zip(ratios, stats.verdicts(list(ratios.values())), strict=True))
+    lines = Lines(tables)
     rows: list[dict[str, Any]] = []
     for case in planned(run):
         key = tuple(case.values())
-        row = case | {"status": "missing", "reason": "not measured yet"} | outcome(tables, case)
+        row = case | {"status": "missing", "reason": "not measured yet"} | outcome(lines, case)
         if key in times:
             later = f"later {row['status']}: {row['reason']}" if row["status"] != "missing" else ""
             row |= figures(case, times[key], ratios.get(key, stats.ONE))
             row |= {"verdict": verdicts.get(key), "reason": later}
-        row |= extra(tables, case)
+        row |= extra(lines, case)
         row["marks"] = "; ".join(filter(None, [row["marks"], *suspicions(run, case, times)]))
         rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -121,19 +124,36 @@ def figures(case: dict[str, Any], samples: stats.Blocks, ratio: stats.Estimate) 
     }  # fmt: skip
 
 
-def outcome(tables: Tables, case: dict[str, Any]) -> dict[str, Any]:
+class Lines:
+    """The rows of each case in the small tables, grouped once: to search a table for every case
+    takes the product of their lengths."""
+
+    def __init__(self, tables: Tables) -> None:
+        keys = dict.fromkeys(("outcomes", "memory", "warmups"), CASE) | {"largest": ANY_BATCH}
+        self.groups = {
+            name: dict(iter(getattr(tables, name).groupby(key, sort=False)))
+            for name, key in keys.items()
+        }
+
+    def of(self, table: str, case: dict[str, Any]) -> pd.DataFrame:
+        """The rows that belong to a case, in the journal's order."""
+        key = [case[k] for k in (ANY_BATCH if table == "largest" else CASE)]
+        found: pd.DataFrame = self.groups[table].get(tuple(key), NO_ROWS)
+        return found
+
+
+def outcome(lines: Lines, case: dict[str, Any]) -> dict[str, Any]:
     """Why a case has no number, if the run found out."""
-    rows = matching(tables.outcomes, case)
+    rows = lines.of("outcomes", case)
     return {k: rows.iloc[-1][k] for k in ("status", "reason")} if len(rows) else {}
 
 
-def extra(tables: Tables, case: dict[str, Any]) -> dict[str, Any]:
+def extra(lines: Lines, case: dict[str, Any]) -> dict[str, Any]:
     """The median of the first calls (tracing and compiling included), and bytes: peak memory of the
     process (on a GPU the allocator's), the network's part of it, how many times the least possible
     that is, what each step adds, marks such as `leaks`, and
     the largest batch that fits."""
-    memory, warmups = matching(tables.memory, case), matching(tables.warmups, case)
-    largest = matching(tables.largest, {k: v for k, v in case.items() if k != "batch"})
+    memory, warmups, largest = (lines.of(t, case) for t in ("memory", "warmups", "largest"))
     found: dict[str, Any] = {"marks": ""}
     if len(largest):
         found["largest_batch"] = int(largest["batch"].iloc[-1])

@@ -27,12 +27,12 @@ class Adapter(toy.Adapter):
             return values.astype(numpy.float16).astype(numpy.float32)
         return rounded(values, KEPT[self.mode]) if self.mode in KEPT else values
 
-    def logits(self, x):
+    def infer(self, x):
         whole, kind = self.weights, self.mode.partition("_")[0]
         chosen = {key for key in whole if kind not in ("dense", "conv") or key.startswith(kind)}
         self.weights = {k: self.lossy(v) if k in chosen else v for k, v in whole.items()}
         try:
-            return super().logits(x if chosen != set(whole) else self.lossy(x))
+            return super().infer(x if chosen != set(whole) else self.lossy(x))
         finally:
             self.weights = whole
 
