@@ -7,6 +7,7 @@ loses at most the line in flight; a torn last line is closed and skipped.
 Format history:
     1   kinds: process, block, memory, outcome, verdict
     2   contenders may be untuned: `tuned` in every line that has a mode
+        (kinds that a reader does not know are skipped; added since: training)
 """
 
 from __future__ import annotations
@@ -165,7 +166,8 @@ class Tables:
 
     samples: seconds per step, one row for each sample. blocks: one row for each block: first call,
     warm-up, repeats, CPU seconds per step. memory: bytes. processes: import and build seconds.
-    outcomes: how each contender fared in each cell. verdicts: the parity gate's."""
+    outcomes: how each contender fared in each cell. verdicts: the parity gate's. training: what
+    each network came to with each seed, see bench/training.py."""
 
     samples: pd.DataFrame
     blocks: pd.DataFrame
@@ -173,6 +175,7 @@ class Tables:
     processes: pd.DataFrame
     outcomes: pd.DataFrame
     verdicts: pd.DataFrame
+    training: pd.DataFrame
 
 
 CASE = ["run", *CONTENDER]
@@ -182,6 +185,7 @@ EMPTY = {  # the columns of a table without rows
     "processes": [*CASE, "model", "batch", "round", "import_seconds", "build_seconds"],
     "outcomes": [*CASE, *CELL, "round", "status", "reason"],
     "verdicts": [*CASE, "model", "phase", "status", "reason", "worst_error", "bound"],
+    "training": [*CASE, "model", "seed", "status", "reason", "train_loss_end", "test_error_end"],
 }
 SAMPLES = ["run", *CONTENDER, *CELL, "round", "sample", "repeats", "seconds"]
 
@@ -200,6 +204,7 @@ def load(*paths: str | Path) -> Tables:
         "processes": rows.get("process", []),
         "outcomes": rows.get("outcome", []),
         "verdicts": rows.get("verdict", []),
+        "training": rows.get("training", []),
     }
     frames = {k: pd.DataFrame(v, columns=None if v else EMPTY[k]) for k, v in found.items()}
     return Tables(pd.DataFrame(long(blocks), columns=SAMPLES), **frames)

@@ -142,6 +142,12 @@ class Worker(object):
             self.adapter.wait(self.adapter.step("step", x, y)())
         return {"losses": found}
 
+    def train(self, inputs):
+        """Train on one batch after the other."""
+        for x, y in zip(*self.arrays(inputs)):
+            self.adapter.wait(self.adapter.step("step", x, y)())
+        return {}
+
     def warmup(self, phase, inputs, seconds):
         """Prepare a phase and run it until its samples are level, or for `seconds` (at least once).
 

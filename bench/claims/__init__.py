@@ -1,0 +1,85 @@
+"""The document's statements, judged from the tables of runs by the rules that they declare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+from bench.claims import verdicts
+from bench.claims.declare import DOCUMENT, Claim, load, select
+from bench.claims.verdicts import Finding, Row
+from bench.stats import Estimate
+from bench.store import Tables
+
+__all__ = ["DOCUMENT", "Claim", "Judged", "judge", "load", "select"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim with what each of its tests found."""
+
+    claim: Claim
+    findings: tuple[Finding, ...]
+
+    @property
+    def verdict(self) -> str:
+        return verdicts.combine([finding.verdict for finding in self.findings])
+
+    @property
+    def headline(self) -> Finding:
+        """The finding that the effect is taken from: the first with the claim's own verdict, else
+        the first with a figure, else the first."""
+        found = [f for f in self.findings if f.effect]
+        same = [f for f in found if f.verdict == self.verdict]
+        return (same or found or list(self.findings))[0]
+
+    @property
+    def missing(self) -> list[str]:
+        """What would decide it, each thing once."""
+        return list(dict.fromkeys(text for f in self.findings for text in f.missing))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, every cell included."""
+        claim, effect = self.claim, self.headline.effect
+        return {
+            "id": claim.id,
+            "statement": {"zh": claim.zh, "en": claim.en},
+            "verdict": self.verdict,
+            "effect": {"metric": self.headline.metric, "value": number(effect, "value")},
+            "interval": [number(effect, "low"), number(effect, "high")] if effect else None,
+            "evidence": [
+                cell(test.kind, finding, row)
+                for test, finding in zip(claim.tests, self.findings, strict=True)
+                for row in finding.rows
+            ],
+            "missing": self.missing,
+            "tests": [
+                {"rule": test.kind, "metric": f.metric, "verdict": f.verdict,
+                 "effect": number(f.effect, "value"), "low": number(f.effect, "low"),
+                 "high": number(f.effect, "high"), "missing": list(f.missing)}
+                for test, f in zip(claim.tests, self.findings, strict=True)
+            ],
+            "population": claim.population,
+            "for": claim.supports,
+            "against": claim.opposes,
+            "note": claim.note,
+        }  # fmt: skip
+
+
+def judge(claims: Iterable[Claim], tables: Tables) -> list[Judged]:
+    """Each claim judged: a pure function of the tables."""
+    return [Judged(claim, tuple(test.judge(tables) for test in claim.tests)) for claim in claims]
+
+
+def number(effect: Estimate | None, part: str) -> float | None:
+    value = getattr(effect, part) if effect else None
+    return value if value is not None and isfinite(value) else None
+
+
+def cell(kind: str, finding: Finding, row: Row) -> dict[str, Any]:
+    """A row of evidence as plain data."""
+    ends = {part: number(row.found, part) for part in ("value", "low", "high")}
+    return {"rule": kind, "metric": finding.metric, **row.where, **ends, "holds": row.holds,
+            **row.detail}  # fmt: skip

@@ -1,0 +1,93 @@
+"""`counted`: a figure of networks' graphs, exact. No run is needed.
+
+    rule = "counted"
+    models = ["vgg16"]       networks, with * for many
+    nodes = "conv*"          of which nodes: a pattern of names, all by default
+    op = "conv"              and of which operator
+    figure = "kernel"        see bench/claims/figures.py
+    equals = [3]             what it is; or `expect` and `bound`
+    base = "alexnet"         the figure is divided by that of this network ...
+    base_nodes, base_op      ... or of these nodes of it (or of the network itself)
+    same = true              or is the same as theirs, for figures that are lists
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bench.claims import figures
+from bench.claims.rule import Rule, choice
+from bench.claims.verdicts import EXPECTATIONS, Expectation, Finding, Row, exact, found
+from bench.errors import BenchError
+from bench.store import Tables
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted(Rule, kind="counted"):
+    """A figure of each network, or its ratio to another's, against what is expected."""
+
+    models: tuple[str, ...]
+    figure: str = choice(*figures.FIGURES)
+    nodes: str = "*"
+    op: str = "*"
+    equals: tuple[object, ...] = ()
+    expect: str = choice(*EXPECTATIONS, default="equal")
+    bound: float = 1.0
+    margin: float = 0.0
+    base: str = ""
+    base_nodes: str = ""
+    base_op: str = ""
+    same: bool = False
+
+    def check(self) -> None:
+        """Networks and nodes exist; a list is not divided."""
+        for name in self.names:
+            value = figures.of(self.figure, name, self.nodes, self.op)
+            if isinstance(value, tuple) and not (self.equals or self.same):
+                raise BenchError(f"{self.figure} of {name} is a list: say what it `equals`")
+        if self.relative:
+            figures.chosen(*self.below(self.names[0]))
+        if self.equals and self.relative:
+            raise BenchError("equals and base: a list is not divided, leave one away")
+
+    @property
+    def names(self) -> list[str]:
+        return figures.networks(self.models)
+
+    @property
+    def relative(self) -> bool:
+        return bool(self.base or self.base_nodes or self.base_op)
+
+    def below(self, name: str) -> tuple[str, str, str]:
+        """What a network's figure is compared with."""
+        return self.base or name, self.base_nodes or self.nodes, self.base_op or self.op
+
+    def judge(self, tables: Tables) -> Finding:
+        """A row for each network."""
+        rows = [self.row(name) for name in self.names]
+        words = self.what or self.figure
+        if self.equals or self.same:
+            return found(words, rows, Expectation("equal", 1.0))
+        effect = rows[0].found if len(rows) == 1 else None
+        expected = Expectation(self.expect, self.bound, self.margin)
+        return found(words, rows, expected, effect)
+
+    def row(self, name: str) -> Row:
+        value = figures.of(self.figure, name, self.nodes, self.op)
+        where: dict[str, Any] = {"model": name} | {
+            k: v for k, v in (("nodes", self.nodes), ("op", self.op)) if v != "*"
+        }
+        if self.equals or self.same:
+            declared = tuple(self.equals)
+            if self.same:
+                declared = figures.of(self.figure, *self.below(name))
+            equal = figures.listed(value) == figures.listed(declared)
+            detail = {"found": figures.listed(value), "declared": figures.listed(declared)}
+            return Row(where, exact(float(equal)), equal, detail)
+        expected = Expectation(self.expect, self.bound, self.margin)
+        detail = {"found": value}
+        if self.relative:
+            base = figures.of(self.figure, *self.below(name))
+            detail["base"], value = base, value / base
+        return Row(where, exact(float(value)), expected.holds(exact(float(value))), detail)

@@ -1,0 +1,24 @@
+"""`never`: what cannot be measured yet. Always UNDECIDED; `missing` says what it would take.
+
+    rule = "never"
+    missing = "data-parallel training on several devices, which convmark does not run"
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.claims.rule import Rule
+from bench.claims.verdicts import UNDECIDED, Finding
+from bench.store import Tables
+
+
+@dataclass(frozen=True, kw_only=True)
+class Never(Rule, kind="never"):
+    """Nothing is measured, so nothing is said."""
+
+    missing: str
+
+    def judge(self, tables: Tables) -> Finding:
+        """UNDECIDED, with the reason."""
+        return Finding(UNDECIDED, self.what or "not measured", None, (), (self.missing,))

@@ -1,0 +1,72 @@
+"""`spread`: is a contender's time steadier than its rivals'? The keys are those of `ratio`.
+
+The spread of a contender in a cell is the interquartile range of all its samples over their median:
+half of its runs lie within it. It includes what changes from process to process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import iqr
+
+from bench import stats
+from bench.claims import compare
+from bench.claims.population import measured, words_of
+from bench.claims.rules.ratio import Compared, Pair
+from bench.claims.verdicts import Finding, Row, found
+from bench.stats import Estimate, Rounds
+from bench.store import Tables
+
+LEAST = 1e-4  # of the median: below the clock's resolution nothing is steadier than anything
+DRAWS = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread(Compared, kind="spread"):
+    """The subject's relative spread divided by each rival's."""
+
+    def judge(self, tables: Tables) -> Finding:
+        """A row for each rival and cell; over all of them the geometric mean."""
+        values = measured(tables, "seconds", self.scope)
+        pairs = list(self.pairs(values))
+        single = [against(pair[3], pair[4]) for pair in pairs]
+        rows = [self.row(p, e, len(pairs)) for p, e in zip(pairs, single, strict=True)]
+        effect = compare.geometric(single) if single else None
+        words = self.what or "spread of the time of a step, times the rival's"
+        return found(words, rows, self.expected, effect, self.missing(values, pairs))
+
+    def row(self, pair: Pair, plain: Estimate, comparisons: int) -> Row:
+        subject, rival, cell, here, there = pair
+        processes = min(len(here), len(there))
+        ratio = compare.corrected(plain, processes, comparisons)
+        where = words_of(subject, cell) | {"rival": str(rival)}
+        detail = {"spread": relative(pooled(here)), "rival_spread": relative(pooled(there))}
+        return Row(where, ratio, self.expected.holds(ratio), detail | {"processes": processes})
+
+
+def pooled(rounds: Rounds) -> NDArray[np.float64]:
+    return np.concatenate([np.asarray(samples, np.float64) for samples in rounds.values()])
+
+
+def relative(samples: NDArray[np.float64]) -> float:
+    """Interquartile range over median."""
+    return max(float(iqr(samples) / np.median(samples)), LEAST)
+
+
+def against(here: Rounds, there: Rounds) -> Estimate:
+    """The ratio of two spreads; processes are drawn, then samples within each."""
+    random = np.random.default_rng(stats.SEED)
+    value = relative(pooled(here)) / relative(pooled(there))
+    draws = [resampled(here, random) / resampled(there, random) for _ in range(DRAWS)]
+    return stats.estimate(value, np.array(draws), min(len(here), len(there)))
+
+
+def resampled(rounds: Rounds, random: np.random.Generator) -> float:
+    keys = sorted(rounds)
+    chosen: Sequence[int] = random.integers(len(keys), size=len(keys)).tolist()
+    parts = [random.choice(rounds[keys[i]], len(rounds[keys[i]])) for i in chosen]
+    return relative(np.concatenate(parts))
