@@ -1,4 +1,4 @@
-"""Images to learn from: scikit-learn's digits, or a folder of the user's with a subfolder a class."""
+"""Images to learn from: scikit-learn's digits, or the user's folder with a subfolder a class."""
 
 from __future__ import annotations
 
@@ -56,9 +56,7 @@ class Images:
         return cut(x[order], y[order], len(y) // size, size)
 
 
-def cut(
-    x: Array, y: NDArray[np.int64], batches: int, size: int
-) -> tuple[Array, NDArray[np.int64]]:
+def cut(x: Array, y: NDArray[np.int64], batches: int, size: int) -> tuple[Array, NDArray[np.int64]]:
     count = batches * size
     return x[:count].reshape(batches, size, *x.shape[1:]), y[:count].reshape(batches, size)
 
@@ -98,7 +96,8 @@ def opened(path: Path, shape: Shape) -> Array:
     """One image at (3, H, W), in -1 to 1."""
     try:
         with Image.open(path) as picture:
-            small = picture.convert("RGB").resize(shape[:0:-1], Image.Resampling.BILINEAR)
+            size = (shape[2], shape[1])
+            small = picture.convert("RGB").resize(size, Image.Resampling.BILINEAR)
     except (UnidentifiedImageError, OSError) as error:
         raise BenchError(f"--data: {path} cannot be read as an image: {error}") from None
     return np.asarray(small, np.float32).transpose(2, 0, 1) / 127.5 - 1

@@ -8,10 +8,8 @@ anew for each seed, as is the order of images; a seed is the same for every netw
 
 from __future__ import annotations
 
-import tempfile
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import prod, sqrt
 from pathlib import Path
 from typing import Any
@@ -19,15 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import gate, images, models, parity
-from bench.client import Failure, Worker
-from bench.entrants import Entrant
+from bench import images, models, parity
+from bench.client import Worker
 from bench.errors import BenchError
 from bench.graph import Graph
 from bench.images import Images
 from bench.ops import BatchNorm, Conv, Dense
 from bench.parity import LIMIT
-from bench.store import Run
 from bench.weights import Array, generator
 
 BARE = "_bare"  # ending of a name: the same network without batch norm
@@ -140,13 +136,14 @@ class Trainee:
     def gradients(self, moment: str) -> dict[str, Any]:
         """The training set's loss in training mode, and for each convolution the length of its
         gradient over that of its weights: by how much a step changes it, per unit of the rate."""
-        losses, total = [], {}
+        losses: list[float] = []
+        total: dict[str, Array] = {}
         for x, y in zip(*self.data.probes("train", PROBES, self.recipe.batch), strict=True):
             out = str(self.folder / "gradients.npz")
             inputs = self.file("probe", x=x, y=y)
             losses.append(self.worker.call("gradients", LIMIT, inputs=inputs, out=out)["loss"])
             for key, gradient in read(out).items():
-                total[key] = total.get(key, 0) + gradient / PROBES
+                total[key] = total.get(key, np.float32(0)) + gradient / np.float32(PROBES)
         out = str(self.folder / "parameters.npz")
         self.worker.call("parameters", LIMIT, out=out)
         weights = read(out)
@@ -188,75 +185,10 @@ def finite(value: float) -> float | None:
 
 
 def cross_entropy(logits: Array, labels: NDArray[np.int64]) -> float:
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    chosen = shifted[np.arange(len(labels)), labels]
-    return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - chosen))
-
-
-# -- runs ------------------------------------------------------------------------------------------
-
-
-def turns(
-    run: Run, names: Sequence[str], shared: dict[str, Any], recipe: Recipe
-) -> list[tuple[int, str]]:
-    """Seeds and networks that the journal does not hold: each seed with every network."""
-    done = {
-        (entry["seed"], entry["model"])
-        for entry in run.entries()
-        if entry["kind"] == "training" and shared.items() <= entry.items()
-    }
-    every = [(seed, name) for seed in range(recipe.seeds) for name in names]
-    return [turn for turn in every if turn not in done]
-
-
-def train(
-    run: Run, entrant: Entrant, names: Iterable[str], data: Images, recipe: Recipe,
-    device: str, threads: int,
-) -> Iterator[str]:  # fmt: skip
-    """Train each network with each seed and journal it; yields what each came to, in words.
-
-    Stops at the budget, between seeds, so that every network has the same ones."""
-    graphs = {name: fitted(network(name), data, recipe) for name in names}
-    shared = asdict(entrant.contender) | {
-        "data": data.name, "image": "x".join(map(str, data.shape)), "images": len(data),
-        "device": device, "threads": threads, "epochs": recipe.epochs, "batch_size": recipe.batch,
-        "learning_rate": recipe.learning_rate,
-    }  # fmt: skip
-    start, longest, begun = time.monotonic(), 0.0, time.monotonic()
-    left = turns(run, list(graphs), shared, recipe)
-    for index, (seed, name) in enumerate(left):
-        if index and seed != left[index - 1][0]:
-            longest, begun = max(longest, time.monotonic() - begun), time.monotonic()
-            if begun + longest - start > recipe.budget:
-                yield f"budget of {recipe.budget:.0f} s: stopped after seed {left[index - 1][0]}"
-                return
-        yield attempt(run, entrant, graphs[name], data, recipe, seed, shared)
-
-
-def attempt(
-    run: Run, entrant: Entrant, graph: Graph, data: Images, recipe: Recipe, seed: int,
-    shared: dict[str, Any],
-) -> str:  # fmt: skip
-    """One network with one seed, in a process of its own."""
-    began = time.monotonic()
-    try:
-        logs = run.folder / "logs"
-        with (
-            tempfile.TemporaryDirectory(prefix="convmark-") as folder,
-            gate.start(entrant, shared["device"], "fp32", shared["threads"], logs) as worker,
-        ):
-            figures = Trainee(worker, graph, data, recipe, seed, Path(folder)).learn()
-            figures |= {"status": "ok", "reason": ""}
-    except Failure as failure:
-        figures = {"status": failure.status, "reason": failure.reason}
-    spent = time.monotonic() - began
-    row = {"model": graph.name, "seed": seed, "seconds": spent, **figures}
-    run.append("training", **shared, **row)
-    if figures["status"] != "ok":
-        return f"seed {seed} {graph.name}: {figures['status']}: {figures['reason']}"
-    loss, error = figures["train_loss_end"], figures["test_error_end"]
-    said = "diverged" if loss is None else f"training loss {loss:.3g}, test error {error:.1%}"
-    return f"seed {seed} {graph.name}: {said}, {spent:.0f} s"
+    with np.errstate(all="ignore"):  # a network that has diverged gives no numbers
+        shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+        chosen = shifted[np.arange(len(labels)), labels]
+        return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - chosen))
 
 
 def data_of(folder: Path | None, recipe: Recipe) -> Images:

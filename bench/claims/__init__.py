@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from bench.claims import verdicts
+from bench.claims import depends, verdicts
 from bench.claims.declare import DOCUMENT, Claim, load, select
-from bench.claims.verdicts import Finding, Row
+from bench.claims.verdicts import Finding, Row, exact
 from bench.stats import Estimate
 from bench.store import Tables
 
@@ -28,12 +28,17 @@ class Judged:
         return verdicts.combine([finding.verdict for finding in self.findings])
 
     @property
-    def headline(self) -> Finding:
-        """The finding that the effect is taken from: the first with the claim's own verdict, else
-        the first with a figure, else the first."""
-        found = [f for f in self.findings if f.effect]
-        same = [f for f in found if f.verdict == self.verdict]
-        return (same or found or list(self.findings))[0]
+    def effect(self) -> tuple[str, Estimate | None]:
+        """What the size of the effect is, and its figure: that of the first test with the claim's
+        own verdict, else of the first with a figure. Where a test has many rows and no figure over
+        all of them, the share of its decided rows that hold."""
+        same = [f for f in self.findings if f.verdict == self.verdict]
+        finding = next((f for f in same or self.findings if f.effect or f.rows), self.findings[0])
+        if finding.effect or not finding.rows:
+            return finding.metric, finding.effect
+        decided = [row.holds for row in finding.rows if row.holds is not None]
+        value = exact(sum(decided) / len(decided)) if decided else None
+        return f"share of comparisons that hold: {finding.metric}", value
 
     @property
     def missing(self) -> list[str]:
@@ -42,18 +47,20 @@ class Judged:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, every cell included."""
-        claim, effect = self.claim, self.headline.effect
+        claim, (metric, effect) = self.claim, self.effect
+        evidence = [
+            cell(test.kind, finding, row)
+            for test, finding in zip(claim.tests, self.findings, strict=True)
+            for row in finding.rows
+        ]
         return {
             "id": claim.id,
             "statement": {"zh": claim.zh, "en": claim.en},
             "verdict": self.verdict,
-            "effect": {"metric": self.headline.metric, "value": number(effect, "value")},
+            "effect": {"metric": metric, "value": number(effect, "value")},
             "interval": [number(effect, "low"), number(effect, "high")] if effect else None,
-            "evidence": [
-                cell(test.kind, finding, row)
-                for test, finding in zip(claim.tests, self.findings, strict=True)
-                for row in finding.rows
-            ],
+            "depends": depends.table(evidence) if self.verdict == verdicts.MIXED else [],
+            "evidence": evidence,
             "missing": self.missing,
             "tests": [
                 {"rule": test.kind, "metric": f.metric, "verdict": f.verdict,

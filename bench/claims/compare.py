@@ -58,4 +58,6 @@ def interval(value: float, draws: NDArray[np.float64], rounds: int) -> Estimate:
     tail = (1 - stats.LEVEL) / 2
     low, high = np.quantile(draws, [tail, 1 - tail])
     factor = stats.widening(rounds)
-    return Estimate(value, float(value + (low - value) * factor), float(value + (high - value) * factor))
+    return Estimate(
+        value, float(value + (low - value) * factor), float(value + (high - value) * factor)
+    )

@@ -16,10 +16,10 @@ import pandas as pd
 from bench import cases, frameworks, models
 from bench.cases import Cell, Contender
 from bench.errors import BenchError, unknown
+from bench.settings import DEVICES
 from bench.stats import Rounds
 from bench.store import CELL, CONTENDER, Tables
 
-DEVICES = frameworks.DEVICES
 METRICS = {  # a table, its column, and what it is in words
     "seconds": ("samples", "seconds", "time of a step"),
     "memory": ("memory", "used", "peak memory"),
@@ -116,9 +116,9 @@ def measured(tables: Tables, metric: str, scope: Scope) -> Measured:
     found: Measured = {}
     for key, group in frame.groupby([*CONTENDER, *CELL]):
         values: Any = key
-        framework, mode, tuned, model, batch, *rest, threads = values
+        framework, mode, tuned, model, batch, phase, device, precision, threads = values
         contender = Contender(framework, mode, bool(tuned))
-        cell = Cell(model, int(batch), *rest, int(threads))
+        cell = Cell(model, int(batch), phase, device, precision, int(threads))
         if scope.holds(cell):
             rounds = {int(str(at)): part.tolist() for at, part in group.groupby("at")[column]}
             found.setdefault(contender, {})[cell] = rounds

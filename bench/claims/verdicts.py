@@ -128,9 +128,7 @@ def decide(signs: Sequence[bool | None], overall: bool | None, incomplete: bool)
     return CONFIRMED if overall else REFUTED
 
 
-def lacking(
-    rows: Sequence[Row], effect: Estimate | None, expected: Expectation
-) -> Iterable[str]:
+def lacking(rows: Sequence[Row], effect: Estimate | None, expected: Expectation) -> Iterable[str]:
     """What would decide it, where comparisons were made."""
     if effect is None:
         undecided = [row for row in rows if row.holds is None]
@@ -154,5 +152,3 @@ def combine(verdicts: Sequence[str]) -> str:
     if MIXED in seen or {CONFIRMED, REFUTED} <= seen:
         return MIXED
     return UNDECIDED
-
-

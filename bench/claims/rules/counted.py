@@ -1,14 +1,14 @@
 """`counted`: a figure of networks' graphs, exact. No run is needed.
 
-    rule = "counted"
-    models = ["vgg16"]       networks, with * for many
-    nodes = "conv*"          of which nodes: a pattern of names, all by default
-    op = "conv"              and of which operator
-    figure = "kernel"        see bench/claims/figures.py
-    equals = [3]             what it is; or `expect` and `bound`
-    base = "alexnet"         the figure is divided by that of this network ...
-    base_nodes, base_op      ... or of these nodes of it (or of the network itself)
-    same = true              or is the same as theirs, for figures that are lists
+rule = "counted"
+models = ["vgg16"]       networks, with * for many
+nodes = "conv*"          of which nodes: a pattern of names, all by default
+op = "conv"              and of which operator
+figure = "kernel"        see bench/claims/figures.py
+equals = [3]             what it is; or `expect` and `bound`
+base = "alexnet"         the figure is divided by that of this network ...
+base_nodes, base_op      ... or of these nodes of it (or of the network itself)
+same = true              or is the same as theirs, for figures that are lists
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ from typing import Any
 
 from bench.claims import figures
 from bench.claims.rule import Rule, choice
-from bench.claims.verdicts import EXPECTATIONS, Expectation, Finding, Row, exact, found
+from bench.claims.verdicts import (
+    EXPECTATIONS,
+    Expectation,
+    Finding,
+    Row,
+    decide,
+    exact,
+    unanimous,
+)
 from bench.errors import BenchError
 from bench.store import Tables
 
@@ -66,28 +74,40 @@ class Counted(Rule, kind="counted"):
     def judge(self, tables: Tables) -> Finding:
         """A row for each network."""
         rows = [self.row(name) for name in self.names]
-        words = self.what or self.figure
-        if self.equals or self.same:
-            return found(words, rows, Expectation("equal", 1.0))
         effect = rows[0].found if len(rows) == 1 else None
-        expected = Expectation(self.expect, self.bound, self.margin)
-        return found(words, rows, expected, effect)
+        verdict = decide(
+            [row.holds for row in rows], unanimous(row.holds for row in rows), incomplete=False
+        )
+        return Finding(verdict, f"{self.what or self.figure}, expected {self}", effect, tuple(rows))
 
     def row(self, name: str) -> Row:
         value = figures.of(self.figure, name, self.nodes, self.op)
-        where: dict[str, Any] = {"model": name} | {
+        where = {"model": name} | {
             k: v for k, v in (("nodes", self.nodes), ("op", self.op)) if v != "*"
         }
         if self.equals or self.same:
-            declared = tuple(self.equals)
-            if self.same:
-                declared = figures.of(self.figure, *self.below(name))
-            equal = figures.listed(value) == figures.listed(declared)
-            detail = {"found": figures.listed(value), "declared": figures.listed(declared)}
-            return Row(where, exact(float(equal)), equal, detail)
-        expected = Expectation(self.expect, self.bound, self.margin)
+            found, declared = figures.listed(value), self.declared(name)
+            same = found == declared
+            number = found[0] if len(found) == 1 and isinstance(found[0], int) else same
+            detail = {"found": found, "declared": declared}
+            return Row(where, exact(float(number)), same, detail)
         detail = {"found": value}
         if self.relative:
-            base = figures.of(self.figure, *self.below(name))
-            detail["base"], value = base, value / base
-        return Row(where, exact(float(value)), expected.holds(exact(float(value))), detail)
+            detail["base"] = figures.of(self.figure, *self.below(name))
+            value = value / detail["base"]
+        return Row(where, exact(float(value)), self.expected.holds(exact(float(value))), detail)
+
+    def declared(self, name: str) -> list[Any]:
+        """The list that is expected."""
+        if self.same:
+            return figures.listed(figures.of(self.figure, *self.below(name)))
+        return list(self.equals)
+
+    @property
+    def expected(self) -> Expectation:
+        return Expectation(self.expect, self.bound, self.margin)
+
+    def __str__(self) -> str:
+        if self.same:
+            return "the same"
+        return ", ".join(map(str, self.equals)) if self.equals else str(self.expected)

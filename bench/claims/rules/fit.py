@@ -30,6 +30,7 @@ from bench.errors import BenchError
 from bench.stats import Rounds
 from bench.store import Tables
 
+BATCHES = (1, 4)  # that a run for it measures where it names none
 LEAST = 3  # cells that a line needs to be more than drawn through its points
 
 
@@ -61,7 +62,7 @@ class Fit(Rule, kind="fit"):
 
     def needs(self) -> Needs:
         both = tuple(dict.fromkeys(side for pair in self.sides for side in pair))
-        return Needs(both, self.models, self.phases, self.batches)
+        return Needs(both, self.models, self.phases, self.batches or BATCHES)
 
     def judge(self, tables: Tables) -> Finding:
         """Two rows for each line; over all cells the geometric mean of the ratios."""
@@ -70,7 +71,9 @@ class Fit(Rule, kind="fit"):
                  for key, cells in grouped(values, pair, self.processes).items()}  # fmt: skip
         drawn = {key: cells for key, cells in lines.items() if len(cells) >= LEAST}
         count = 2 * len(drawn)
-        rows = [row for key, cells in drawn.items() for row in self.rows(*key, values, cells, count)]
+        rows = [
+            row for key, cells in drawn.items() for row in self.rows(*key, values, cells, count)
+        ]
         single = [
             compare.ratio(values[pair[0]][cell], values[pair[1]][cell])
             for (pair, _), cells in drawn.items()

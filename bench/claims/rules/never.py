@@ -1,7 +1,7 @@
 """`never`: what cannot be measured yet. Always UNDECIDED; `missing` says what it would take.
 
-    rule = "never"
-    missing = "data-parallel training on several devices, which convmark does not run"
+rule = "never"
+missing = "data-parallel training on several devices, which convmark does not run"
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ correlation depends on which networks one takes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,7 @@ class Rank(Expecting, kind="rank"):
         value = float(spearmanr(costs, times).statistic)
         estimate = bounded(value, correlations(costs, list(cells.values())))
         order = sorted(zip(costs, times, (c.model for c in cells), strict=True))
-        turned = [f"{a[2]} > {b[2]}" for a, b in zip(order, order[1:], strict=False) if a[1] > b[1]]
+        turned = [f"{a[2]} > {b[2]}" for a, b in pairwise(order) if a[1] > b[1]]
         contender, phase, batch, device, precision = key
         where = {"contender": str(contender), "phase": phase, "batch": batch, "device": device,
                  "precision": precision, "networks": len(cells)}  # fmt: skip

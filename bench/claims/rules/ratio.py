@@ -1,12 +1,12 @@
 """`ratio`: a contender against rivals in the same cells: time, memory, building, first call.
 
-    rule = "ratio"
-    subject = ["torch"]               who is spoken of, see bench/claims/population.py
-    rivals = ["tensorflow", "keras"]  whom it is compared with, "*" for all others
-    metric = "seconds"                or memory, build, import, first_call
-    expect, bound, margin             where the ratio subject / rival is put
-    models, phases, batches, devices  the cells, by default all that were measured
-    processes = 2                     on each side at least, else there is no comparison
+rule = "ratio"
+subject = ["torch"]               who is spoken of, see bench/claims/population.py
+rivals = ["tensorflow", "keras"]  whom it is compared with, "*" for all others
+metric = "seconds"                or memory, build, import, first_call
+expect, bound, margin             where the ratio subject / rival is put
+models, phases, batches, devices  the cells, by default all that were measured
+processes = 2                     on each side at least, else there is no comparison
 """
 
 from __future__ import annotations
@@ -96,6 +96,8 @@ class Ratio(Compared, kind="ratio"):
         single = [compare.ratio(here, there) for *_, here, there in pairs]
         effect = compare.geometric(single) if single else None
         words = self.what or f"{METRICS[self.metric][2]}, times the rival's"
+        if any(min(len(here), len(there)) < 2 for *_, here, there in pairs):
+            words += " (of single processes, whose spread is not known)"
         return found(words, rows, self.expected, effect, self.missing(values, pairs))
 
     def row(self, pair: Pair, comparisons: int) -> Row:

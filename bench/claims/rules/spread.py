@@ -6,7 +6,6 @@ half of its runs lie within it. It includes what changes from process to process
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +21,7 @@ from bench.stats import Estimate, Rounds
 from bench.store import Tables
 
 LEAST = 1e-4  # of the median: below the clock's resolution nothing is steadier than anything
-DRAWS = 500
+DRAWS, PICKED = 500, 100  # bootstrap draws, and samples of each process in one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,15 +57,18 @@ def relative(samples: NDArray[np.float64]) -> float:
 
 
 def against(here: Rounds, there: Rounds) -> Estimate:
-    """The ratio of two spreads; processes are drawn, then samples within each."""
-    random = np.random.default_rng(stats.SEED)
+    """The ratio of two spreads."""
     value = relative(pooled(here)) / relative(pooled(there))
-    draws = [resampled(here, random) / resampled(there, random) for _ in range(DRAWS)]
-    return stats.estimate(value, np.array(draws), min(len(here), len(there)))
+    draws = drawn(here, stats.SEED) / drawn(there, stats.SEED + 1)
+    return stats.estimate(value, draws, min(len(here), len(there)))
 
 
-def resampled(rounds: Rounds, random: np.random.Generator) -> float:
-    keys = sorted(rounds)
-    chosen: Sequence[int] = random.integers(len(keys), size=len(keys)).tolist()
-    parts = [random.choice(rounds[keys[i]], len(rounds[keys[i]])) for i in chosen]
-    return relative(np.concatenate(parts))
+def drawn(rounds: Rounds, seed: int) -> NDArray[np.float64]:
+    """The spread in each bootstrap draw of processes, then of samples within each."""
+    random, keys = np.random.default_rng(seed), sorted(rounds)
+    count = min(PICKED, *map(len, rounds.values()))
+    pools = np.stack([random.choice(rounds[k], (DRAWS, len(keys) * count)) for k in keys])
+    chosen = random.integers(len(keys), size=(DRAWS, len(keys)))
+    picked = np.take_along_axis(pools, np.repeat(chosen, count, axis=1)[None], axis=0)[0]
+    spreads: NDArray[np.float64] = iqr(picked, axis=1) / np.median(picked, axis=1)
+    return np.maximum(spreads, LEAST)

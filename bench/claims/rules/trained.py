@@ -15,6 +15,7 @@ Each seed draws weights and the order of images anew and is a replicate: ratios 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -60,7 +61,8 @@ class Trained(Expecting, kind="trained"):
     def judge(self, tables: Tables) -> Finding:
         """A row for each framework, data set and way to train."""
         rows = []
-        groups = tables.training.groupby(KIN, sort=True) if len(tables.training) else []
+        frame = tables.training
+        groups: Any = frame.groupby(KIN, sort=True) if len(frame) else []
         for key, group in groups:
             here = figure(group, self.model, self.metric, self.moment)
             there = figure(group, self.sides[1], self.base_metric or self.metric, self.moment)

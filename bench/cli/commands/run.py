@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,10 @@ from bench.cli.options import (
 )
 from bench.cli.output import emit
 from bench.errors import BenchError, NothingMeasured
+
+if TYPE_CHECKING:
+    from bench.session import Options
+    from bench.store import Run
 
 
 @click.command(name="run")
@@ -36,15 +40,27 @@ from bench.errors import BenchError, NothingMeasured
 @click.option("--seed", type=int, default=0, help="Of the order of turns.")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Complete a run.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The new run's folder.")
+@click.option(
+    "--for-claims",
+    is_flag=False,
+    flag_value="all",
+    metavar="[ID,...]",
+    help="Measure what the statements need, all or these; train networks too.",
+)
 @json_option
-def command(resume: Path | None, out: Path | None, as_json: bool, **options: Any) -> None:
+def command(
+    resume: Path | None, out: Path | None, for_claims: str | None, as_json: bool, **options: Any
+) -> None:
     """Set up, check, measure, and print the table. Without options: the quick profile."""
     from bench import console, session, store, summary
 
     if resume and out:
         raise BenchError("--resume continues a run where it is; leave --out away")
-    place = session.resume(resume) if resume else session.new_run(out, session.Options(**options))
+    chosen, trained = wanted(session.Options(**options), for_claims)
+    place = session.resume(resume) if resume else session.new_run(out, chosen)
     session.race(place, console.Watch())
+    if trained:
+        train_too(place, trained)
     frame = summary.summarise(place, store.load(place.folder))
     if as_json:
         emit(json.loads(frame.to_json(orient="records")))
@@ -55,6 +71,24 @@ def command(resume: Path | None, out: Path | None, as_json: bool, **options: Any
         console.say(f"samples: {place.journal}")
     if not (frame["status"] == "ok").any():
         raise NothingMeasured(f"nothing could be measured; reasons are in {place.journal}")
+
+
+def wanted(options: Options, for_claims: str | None) -> tuple[Options, list[str]]:
+    """The options with what claims need, and the networks to train for them."""
+    if not for_claims:
+        return options, []
+    from bench import claims
+    from bench.claims import plan
+
+    chosen = claims.select(claims.load(), for_claims)
+    return plan.options(chosen, options), plan.trained(chosen)
+
+
+def train_too(place: Run, names: list[str]) -> None:
+    """Train networks by the usual recipe, in the same run."""
+    from bench.cli.commands import train
+
+    train.hold(place, names)
 
 
 def tunings(header: dict[str, Any]) -> list[str]:
