@@ -22,7 +22,7 @@ from bench.client import Worker
 from bench.errors import BenchError
 from bench.graph import Graph
 from bench.images import Images
-from bench.ops import BatchNorm, Conv, Dense
+from bench.ops import BatchNorm, Conv, Dense, ShapeError
 from bench.parity import LIMIT
 from bench.weights import Array, generator
 
@@ -64,7 +64,12 @@ def bare(graph: Graph) -> Graph:
 
 def fitted(graph: Graph, data: Images, recipe: Recipe) -> Graph:
     """The network for images of this size, with as many logits as there are classes."""
-    sized = graph.resized(recipe.size, recipe.size)
+    try:
+        sized = graph.resized(recipe.size, recipe.size)
+    except ShapeError as error:
+        raise BenchError(
+            f"{graph.name} does not take images of --size {recipe.size}: {error}"
+        ) from None
     last = sized.nodes[-1]
     if not isinstance(last.op, Dense):
         raise BenchError(f"{graph.name} does not end in a dense layer: its classes cannot change")

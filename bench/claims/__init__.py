@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.claims import depends, verdicts
 from bench.claims.declare import DOCUMENT, Claim, load, select
+from bench.claims.population import Evidence
 from bench.claims.verdicts import Finding, Row, exact
 from bench.stats import Estimate
 from bench.store import Tables
@@ -77,7 +78,8 @@ class Judged:
 
 def judge(claims: Iterable[Claim], tables: Tables) -> list[Judged]:
     """Each claim judged: a pure function of the tables."""
-    return [Judged(claim, tuple(test.judge(tables) for test in claim.tests)) for claim in claims]
+    evidence = Evidence(tables)
+    return [Judged(c, tuple(test.judge(evidence) for test in c.tests)) for c in claims]
 
 
 def number(effect: Estimate | None, part: str) -> float | None:

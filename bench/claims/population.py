@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -16,8 +17,8 @@ import pandas as pd
 from bench import cases, frameworks, models
 from bench.cases import Cell, Contender
 from bench.errors import BenchError, unknown
+from bench.frameworks import Framework
 from bench.settings import DEVICES
-from bench.stats import Rounds
 from bench.store import CELL, CONTENDER, Tables
 
 METRICS = {  # a table, its column, and what it is in words
@@ -28,7 +29,7 @@ METRICS = {  # a table, its column, and what it is in words
     "first_call": ("blocks", "first_call", "time of the first call, compiling included"),
 }
 PLACE = ["run", *CONTENDER, "model", "batch", "round"]
-Measured = dict[Contender, dict[Cell, Rounds]]
+Measured = dict[Contender, dict[Cell, dict[int, list[float]]]]
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def contenders(word: str) -> list[Contender]:
     name, *rest = word.split()
     tuned = "untuned" not in rest
     modes = [part for part in rest if part != "untuned"]
-    known = frameworks.discover()
+    known = discovered()
     if name == "*":
         return [Contender(f.name, f.modes[0], tuned) for f in known.values()]
     if name not in known:
@@ -97,14 +98,37 @@ def contenders(word: str) -> list[Contender]:
     return [Contender(name, mode, tuned)]
 
 
+@cache
+def discovered() -> Mapping[str, Framework]:
+    """Every framework: reading all metadata takes longer than judging."""
+    return frameworks.discover()
+
+
 def everyone(words: Iterable[str], but: Sequence[Contender] = ()) -> list[Contender]:
     """The contenders that several words mean, each once, without some."""
     found = dict.fromkeys(c for word in words for c in contenders(word))
     return [contender for contender in found if contender not in but]
 
 
-def measured(tables: Tables, metric: str, scope: Scope) -> Measured:
-    """What was measured of each contender, by cell and round; rounds are those of all runs."""
+class Evidence:
+    """The tables of runs; what was measured is taken from them once."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+        self.known: dict[str, Measured] = {}
+
+    def measured(self, metric: str, scope: Scope) -> Measured:
+        """What was measured of each contender in the cells of the scope, by round."""
+        if metric not in self.known:
+            self.known[metric] = measured(self.tables, metric)
+        return {
+            contender: {cell: rounds for cell, rounds in cells.items() if scope.holds(cell)}
+            for contender, cells in self.known[metric].items()
+        }
+
+
+def measured(tables: Tables, metric: str) -> Measured:
+    """Everything of one metric; rounds are those of all runs, numbered through."""
     table, column, _ = METRICS[metric]
     frame = getattr(tables, table)
     if table == "processes":
@@ -114,14 +138,12 @@ def measured(tables: Tables, metric: str, scope: Scope) -> Measured:
         return {}
     frame = frame.assign(at=frame.groupby(["run", "round"]).ngroup())
     found: Measured = {}
-    for key, group in frame.groupby([*CONTENDER, *CELL]):
-        values: Any = key
-        framework, mode, tuned, model, batch, phase, device, precision, threads = values
-        contender = Contender(framework, mode, bool(tuned))
+    for key, values in frame.groupby([*CONTENDER, *CELL, "at"])[column]:
+        named: Any = key
+        framework, mode, tuned, model, batch, phase, device, precision, threads, at = named
         cell = Cell(model, int(batch), phase, device, precision, int(threads))
-        if scope.holds(cell):
-            rounds = {int(str(at)): part.tolist() for at, part in group.groupby("at")[column]}
-            found.setdefault(contender, {})[cell] = rounds
+        cells = found.setdefault(Contender(framework, mode, bool(tuned)), {})
+        cells.setdefault(cell, {})[int(at)] = values.tolist()
     return found
 
 

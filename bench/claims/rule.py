@@ -12,9 +12,9 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, ClassVar, Self, get_args, get_type_hints
 
 from bench.cases import Contender
+from bench.claims.population import Evidence
 from bench.claims.verdicts import EXPECTATIONS, Expectation, Finding
 from bench.errors import BenchError, unknown
-from bench.store import Tables
 
 RULES: dict[str, type[Rule]] = {}
 
@@ -48,8 +48,8 @@ class Rule:
             RULES[kind] = cls
 
     @abstractmethod
-    def judge(self, tables: Tables) -> Finding:
-        """The finding on this part: a function of the tables alone."""
+    def judge(self, evidence: Evidence) -> Finding:
+        """The finding on this part: a function of the evidence alone."""
 
     def needs(self) -> Needs:
         """What has to be measured for it."""

@@ -133,13 +133,15 @@ def lacking(rows: Sequence[Row], effect: Estimate | None, expected: Expectation)
     if effect is None:
         undecided = [row for row in rows if row.holds is None]
         if rows and undecided:
-            yield f"{len(undecided)} of {len(rows)} comparisons are open: more processes (--rounds)"
+            more = "more replicates (--rounds of a run, --seeds of training)"
+            yield f"{len(undecided)} of {len(rows)} comparisons are open: {more}"
     elif expected.holds(effect) is None:
         times = expected.wanting(effect)
         more = f"{times:.1f} times narrower" if times < 100 else "much narrower"
         yield (
             f"the interval {effect.low:.3g} to {effect.high:.3g} reaches over the limit of "
-            f"{expected}: it must be {more}, so more processes (--rounds), or a quieter machine"
+            f"{expected}: it must be {more}, so more replicates (--rounds of a run, --seeds of "
+            f"training), or a quieter machine"
         )
 
 

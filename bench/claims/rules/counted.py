@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.claims import figures
+from bench.claims.population import Evidence
 from bench.claims.rule import Rule, choice
 from bench.claims.verdicts import (
     EXPECTATIONS,
@@ -28,7 +29,6 @@ from bench.claims.verdicts import (
     unanimous,
 )
 from bench.errors import BenchError
-from bench.store import Tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ class Counted(Rule, kind="counted"):
         """What a network's figure is compared with."""
         return self.base or name, self.base_nodes or self.nodes, self.base_op or self.op
 
-    def judge(self, tables: Tables) -> Finding:
+    def judge(self, evidence: Evidence) -> Finding:
         """A row for each network."""
         rows = [self.row(name) for name in self.names]
         effect = rows[0].found if len(rows) == 1 else None

@@ -23,12 +23,11 @@ from numpy.typing import NDArray
 from bench import stats
 from bench.cases import Cell, Contender
 from bench.claims import compare
-from bench.claims.population import Measured, Scope, contenders, measured
+from bench.claims.population import Evidence, Measured, Scope, contenders
 from bench.claims.rule import Needs, Rule
 from bench.claims.verdicts import Expectation, Finding, Row, found
 from bench.errors import BenchError
 from bench.stats import Rounds
-from bench.store import Tables
 
 BATCHES = (1, 4)  # that a run for it measures where it names none
 LEAST = 3  # cells that a line needs to be more than drawn through its points
@@ -64,9 +63,9 @@ class Fit(Rule, kind="fit"):
         both = tuple(dict.fromkeys(side for pair in self.sides for side in pair))
         return Needs(both, self.models, self.phases, self.batches or BATCHES)
 
-    def judge(self, tables: Tables) -> Finding:
+    def judge(self, evidence: Evidence) -> Finding:
         """Two rows for each line; over all cells the geometric mean of the ratios."""
-        values = measured(tables, "seconds", self.scope)
+        values = evidence.measured("seconds", self.scope)
         lines = {(pair, key): cells for pair in self.sides
                  for key, cells in grouped(values, pair, self.processes).items()}  # fmt: skip
         drawn = {key: cells for key, cells in lines.items() if len(cells) >= LEAST}

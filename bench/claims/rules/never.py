@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.claims.population import Evidence
 from bench.claims.rule import Rule
 from bench.claims.verdicts import UNDECIDED, Finding
-from bench.store import Tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,6 @@ class Never(Rule, kind="never"):
 
     missing: str
 
-    def judge(self, tables: Tables) -> Finding:
+    def judge(self, evidence: Evidence) -> Finding:
         """UNDECIDED, with the reason."""
         return Finding(UNDECIDED, self.what or "not measured", None, (), (self.missing,))

@@ -24,11 +24,10 @@ from scipy.stats import rankdata, spearmanr
 from bench import stats
 from bench.cases import Cell, Contender
 from bench.claims import compare, figures
-from bench.claims.population import Scope, everyone, measured
+from bench.claims.population import Evidence, Scope, everyone
 from bench.claims.rule import Expecting, Needs, choice
 from bench.claims.verdicts import Finding, Row, found, unanimous
 from bench.stats import Estimate, Rounds
-from bench.store import Tables
 
 Situation = tuple[Contender, str, int, str, str]  # phase, batch, device, precision
 
@@ -58,9 +57,9 @@ class Rank(Expecting, kind="rank"):
     def needs(self) -> Needs:
         return Needs(tuple(everyone(self.subject)), self.models, self.phases, self.batches)
 
-    def judge(self, tables: Tables) -> Finding:
+    def judge(self, evidence: Evidence) -> Finding:
         """A row for each situation; the statement is of each framework, so there is no mean."""
-        values, who = measured(tables, "seconds", self.scope), everyone(self.subject)
+        values, who = evidence.measured("seconds", self.scope), everyone(self.subject)
         situations: dict[Situation, dict[Cell, Rounds]] = {}
         for contender in who:
             for cell, rounds in values.get(contender, {}).items():

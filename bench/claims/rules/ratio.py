@@ -13,15 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from bench.cases import Cell, Contender
 from bench.claims import compare
-from bench.claims.population import METRICS, Measured, Scope, everyone, measured, words_of
+from bench.claims.population import METRICS, Evidence, Measured, Scope, everyone, words_of
 from bench.claims.rule import Expecting, Needs, choice
 from bench.claims.verdicts import Finding, Row, found
 from bench.errors import BenchError
-from bench.stats import Rounds
-from bench.store import Tables
+from bench.stats import Estimate, Rounds
 
 Pair = tuple[Contender, Contender, Cell, Rounds, Rounds]
 
@@ -81,6 +81,17 @@ class Compared(Expecting):
         cells = self.scope.missing(pair[2] for pair in pairs) if pairs else []
         return [*filter(None, [said]), *cells]
 
+    def row(
+        self, pair: Pair, plain: Estimate, comparisons: int, detail: dict[str, Any] | None = None
+    ) -> Row:
+        """One comparison, its interval corrected for all."""
+        subject, rival, cell, here, there = pair
+        processes = min(len(here), len(there))
+        ratio = compare.corrected(plain, processes, comparisons)
+        where = words_of(subject, cell) | {"rival": str(rival)}
+        return Row(where, ratio, self.expected.holds(ratio),
+                   (detail or {}) | {"processes": processes})  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ratio(Compared, kind="ratio"):
@@ -88,21 +99,14 @@ class Ratio(Compared, kind="ratio"):
 
     metric: str = choice(*METRICS, default="seconds")
 
-    def judge(self, tables: Tables) -> Finding:
+    def judge(self, evidence: Evidence) -> Finding:
         """A row for each rival and cell."""
-        values = measured(tables, self.metric, self.scope)
+        values = evidence.measured(self.metric, self.scope)
         pairs = list(self.pairs(values))
-        rows = [self.row(pair, len(pairs)) for pair in pairs]
         single = [compare.ratio(here, there) for *_, here, there in pairs]
+        rows = [self.row(p, e, len(pairs)) for p, e in zip(pairs, single, strict=True)]
         effect = compare.geometric(single) if single else None
         words = self.what or f"{METRICS[self.metric][2]}, times the rival's"
         if any(min(len(here), len(there)) < 2 for *_, here, there in pairs):
             words += " (of single processes, whose spread is not known)"
         return found(words, rows, self.expected, effect, self.missing(values, pairs))
-
-    def row(self, pair: Pair, comparisons: int) -> Row:
-        subject, rival, cell, here, there = pair
-        ratio = compare.ratio(here, there, comparisons)
-        where = words_of(subject, cell) | {"rival": str(rival)}
-        processes = min(len(here), len(there))
-        return Row(where, ratio, self.expected.holds(ratio), {"processes": processes})

@@ -14,11 +14,10 @@ from scipy.stats import iqr
 
 from bench import stats
 from bench.claims import compare
-from bench.claims.population import measured, words_of
+from bench.claims.population import Evidence
 from bench.claims.rules.ratio import Compared, Pair
-from bench.claims.verdicts import Finding, Row, found
+from bench.claims.verdicts import Finding, found
 from bench.stats import Estimate, Rounds
-from bench.store import Tables
 
 LEAST = 1e-4  # of the median: below the clock's resolution nothing is steadier than anything
 DRAWS, PICKED = 500, 100  # bootstrap draws, and samples of each process in one
@@ -28,23 +27,20 @@ DRAWS, PICKED = 500, 100  # bootstrap draws, and samples of each process in one
 class Spread(Compared, kind="spread"):
     """The subject's relative spread divided by each rival's."""
 
-    def judge(self, tables: Tables) -> Finding:
+    def judge(self, evidence: Evidence) -> Finding:
         """A row for each rival and cell; over all of them the geometric mean."""
-        values = measured(tables, "seconds", self.scope)
+        values = evidence.measured("seconds", self.scope)
         pairs = list(self.pairs(values))
         single = [against(pair[3], pair[4]) for pair in pairs]
-        rows = [self.row(p, e, len(pairs)) for p, e in zip(pairs, single, strict=True)]
+        rows = [self.row(p, e, len(pairs), spreads(p)) for p, e in zip(pairs, single, strict=True)]
         effect = compare.geometric(single) if single else None
         words = self.what or "spread of the time of a step, times the rival's"
         return found(words, rows, self.expected, effect, self.missing(values, pairs))
 
-    def row(self, pair: Pair, plain: Estimate, comparisons: int) -> Row:
-        subject, rival, cell, here, there = pair
-        processes = min(len(here), len(there))
-        ratio = compare.corrected(plain, processes, comparisons)
-        where = words_of(subject, cell) | {"rival": str(rival)}
-        detail = {"spread": relative(pooled(here)), "rival_spread": relative(pooled(there))}
-        return Row(where, ratio, self.expected.holds(ratio), detail | {"processes": processes})
+
+def spreads(pair: Pair) -> dict[str, float]:
+    """Both sides' spreads."""
+    return {"spread": relative(pooled(pair[3])), "rival_spread": relative(pooled(pair[4]))}
 
 
 def pooled(rounds: Rounds) -> NDArray[np.float64]:

@@ -21,11 +21,12 @@ import pandas as pd
 
 from bench import training
 from bench.claims import compare
+from bench.claims.population import Evidence
 from bench.claims.rule import Expecting, Needs, choice
 from bench.claims.verdicts import Finding, Row, found
 from bench.errors import BenchError
 from bench.stats import Rounds
-from bench.store import CONTENDER, Tables
+from bench.store import CONTENDER
 
 METRICS = ("train_loss", "test_loss", "train_error", "test_error",
            "early_gradient", "late_gradient")  # fmt: skip
@@ -58,10 +59,10 @@ class Trained(Expecting, kind="trained"):
     def needs(self) -> Needs:
         return Needs(trained=tuple(dict.fromkeys(self.sides)))
 
-    def judge(self, tables: Tables) -> Finding:
+    def judge(self, evidence: Evidence) -> Finding:
         """A row for each framework, data set and way to train."""
         rows = []
-        frame = tables.training
+        frame = evidence.tables.training
         groups: Any = frame.groupby(KIN, sort=True) if len(frame) else []
         for key, group in groups:
             here = figure(group, self.model, self.metric, self.moment)
