@@ -50,7 +50,8 @@ class Plan:
     threads: int
     profile: str
     budget: float  # seconds of measuring, all together
-    rounds: int  # processes of each contender in each cell
+    processes: int  # of each contender in each cell, as far as the budget goes
+    within: float  # the half width, relative, of the intervals of ratios that is enough
     seed: int
 
     def to_json(self) -> dict[str, Any]:
@@ -75,9 +76,9 @@ class Plan:
 
     @property
     def share(self) -> float:
-        """Seconds that one contender has in one cell and one round, warm-up included."""
+        """Seconds that one contender has in one cell and one process, warm-up included."""
         cells = len(self.models) * len(self.batches) * len(self.phases)
-        return self.budget / (cells * len(self.contenders) * self.rounds)
+        return self.budget / (cells * len(self.contenders) * self.processes)
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ class Profile:
     """How much is measured where the user does not say."""
 
     budget: float
-    rounds: int
+    processes: int
+    within: float
     batches: tuple[int, ...]
     models: str
     phases: tuple[str, ...]
@@ -93,10 +95,10 @@ class Profile:
 
 
 PROFILES = {
-    "smoke": Profile(20, 1, (1,), "lenet5", ("inference", "train"), "default"),
-    "quick": Profile(600, 3, (4,), "quick", ("inference", "train"), "default"),
-    "standard": Profile(3600, 5, (1, 8), "quick", ("inference", "forward", "train"), "default"),
-    "full": Profile(8 * 3600, 8, (1, 8, 32), "all", PHASES, "all"),
+    "smoke": Profile(20, 1, 0.1, (1,), "lenet5", ("inference", "train"), "default"),
+    "quick": Profile(600, 3, 0.1, (4,), "quick", ("inference", "train"), "default"),
+    "standard": Profile(3600, 5, 0.03, (1, 8), "quick", PHASES[:3], "default"),
+    "full": Profile(8 * 3600, 8, 0.03, (1, 8, 32), "all", PHASES, "all"),
 }
 
 
@@ -153,4 +155,16 @@ def seconds(text: str) -> float:
         value = 0.0
     if not 0 < value < float("inf"):
         raise BenchError(f"--budget {text!r} is not a positive duration such as 90s, 10m or 2h")
+    return value
+
+
+def share(text: str) -> float:
+    """A share such as 3% or 0.03; raises BenchError."""
+    number, unit = (text[:-1], 0.01) if text.endswith("%") else (text, 1.0)
+    try:
+        value = float(number) * unit
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise BenchError(f"--within {text!r} is not a share between 0 and 1, such as 3% or 0.03")
     return value

@@ -144,6 +144,14 @@ class Worker:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, number)
 
+    def pause(self) -> None:
+        """Stop every thread of the group, so that an idle pool that spins steals no processor."""
+        self.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on after `pause`."""
+        self.signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """End the process group, whatever it does, and reap the process."""
         if self.process.poll() is None:

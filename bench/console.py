@@ -18,6 +18,7 @@ from bench.layers import COLUMNS, WORDS, cells, grouped, times, totals
 
 WIDTH = 150  # of tables that go to a file or a pipe
 WIDE = 170  # what the layer table of a network of the papers needs
+COUNTS = ("samples", "blocks", "processes")
 out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 err = Console(stderr=True, highlight=False)
 
@@ -128,7 +129,8 @@ def stacked(row: Sequence[str]) -> list[str]:
 def summary(frame: pd.DataFrame) -> None:
     """The result of a run: a table for each cell's network and batch."""
     columns = ["framework", "mode", "median ms", "95% interval", "images/s", "peak MiB",
-               "times the fastest", "first call s", "samples", "processes"]  # fmt: skip
+               "times the fastest", "verdict", "first call s", "samples", "blocks",
+               "processes"]  # fmt: skip
     for (model, batch, phase), cell in frame.groupby(["model", "batch", "phase"], sort=False):
         first = cell.iloc[0]
         title = f"{model}, batch {batch}, {phase}, {first['device']}, {first['precision']}, "
@@ -140,24 +142,23 @@ def summary_row(case: Mapping[Any, Any]) -> list[str]:
     head = [case["framework"], mode(case)]
     if case["status"] != "ok":
         return [*head, f"{case['status']}: {shortened(case['reason'])}"]
-    low, high = f"{case['low'] * 1e3:.4g}", f"{case['high'] * 1e3:.4g}"
-    ratio = f"{case['ratio']:.2f} ({case['ratio_low']:.2f} to {case['ratio_high']:.2f})"
+    ratio = f"{case['ratio']:.2f} {interval(case['ratio_low'], case['ratio_high'], '.2f')}"
     return [
-        *head, f"{case['median'] * 1e3:.4g}", f"{low} to {high}",
+        *head, f"{case['median'] * 1e3:.4g}", interval(case["low"], case["high"], ".4g", 1e3),
         f"{case['images_per_second']:.4g}", mebibytes(case["peak_memory"]),
-        "fastest" if case["ratio"] == 1 else ratio, f"{case['first_call']:.3g}",
-        few(int(case["samples"]), int(case["processes"])), str(int(case["processes"])),
+        *(["fastest", ""] if case["ratio"] == 1 else [ratio, case["verdict"]]),
+        f"{case['first_call']:.3g}", *(str(int(case[k])) for k in COUNTS),
     ]  # fmt: skip
+
+
+def interval(low: float, high: float, style: str, unit: float = 1.0) -> str:
+    """Both ends; that there is none where a single process was measured."""
+    return "(one process)" if pd.isna(low) else f"({low * unit:{style}} to {high * unit:{style}})"
 
 
 def mode(case: Mapping[Any, Any]) -> str:
     """The mode, marked where the framework's tunings were left out."""
     return str(case["mode"]) + ("" if case["tuned"] else " untuned")
-
-
-def few(samples: int, processes: int) -> str:
-    """How many samples, marked where its share of the time allowed fewer than 3 in a process."""
-    return str(samples) if samples >= 3 * processes else f"{samples} (few: slow)"
 
 
 def mebibytes(value: float | None) -> str:

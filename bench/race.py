@@ -1,15 +1,15 @@
-"""Takes the turns of a run: starts a worker, warms it up, measures, and journals every block.
+"""Measures a run: weighs memory, then repeats heats until it knows enough or the budget is spent.
 
-One framework's failure is a result and never stops another's row. What the journal holds already
-is not done again, so a run that was killed is completed by running it once more.
+One framework's failure is a result and never stops another's row. Every block is journalled when it
+is done, and what the journal holds is not done again: a run that was killed is completed by running
+it once more.
 """
 
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,18 @@ import psutil
 from bench import gate, parity, schedule, weights
 from bench.cases import Cell, Contender, Plan
 from bench.client import Failure, Worker
-from bench.entrants import Entrant, Entrants
+from bench.entrants import Entrants
 from bench.errors import Unavailable
 from bench.graph import Graph
+from bench.heat import HeatRunner
 from bench.parity import LIMIT, Verdict
-from bench.schedule import MEMORY, Turn
+from bench.progress import Progress, key
+from bench.schedule import MEMORY
 from bench.store import Run
 
 MEMORY_STEPS = 2
-Key = tuple[int, str, int, Contender, str]
+Network = tuple[str, int]  # a network's name and the batch
+Told = Iterator[tuple[str, str]]  # what was done, and what it came to
 
 
 class Race:
@@ -41,154 +44,168 @@ class Race:
     ) -> None:
         self.run, self.plan, self.graphs = run, plan, graphs
         self.entrants = entrants
-        self.done: set[Key] = set()
+        self.progress = Progress(plan)
         self.verdicts: list[Verdict] = []
-        self.failed: dict[tuple[Contender, str, int, str], str] = {}
-        self.files: dict[tuple[str, int], dict[str, str]] = {}
+        self.failed: dict[tuple[Contender, Cell], str] = {}
+        self.weighed: dict[tuple[Contender, Network], dict[str, float]] = {}  # peaks by phase
+        self.files: dict[Network, dict[str, str]] = {}
+        self.networks = [(model, batch) for model in plan.models for batch in plan.batches]
+
+    # -- what is known ----------------------------------------------------------------------------
 
     def recall(self, entries: Iterable[dict[str, Any]]) -> None:
         """Learn from the journal what was measured and what cannot be."""
         for entry in entries:
-            if entry["kind"] in ("block", "memory"):
-                place = (entry["model"], entry["batch"], contender_of(entry))
-                self.done.add((entry["round"], *place, entry["phase"]))
-            elif entry["kind"] == "verdict":
-                self.verdicts.append(Verdict(**{k: v for k, v in entry.items() if k != "kind"}))
-            elif entry["kind"] == "outcome":
-                case = (contender_of(entry), entry["model"], entry["batch"], entry["phase"])
-                self.failed[case] = entry["status"]
+            self.learn(entry)
+
+    def learn(self, entry: dict[str, Any]) -> None:
+        kind = entry["kind"]
+        self.progress.learn(entry)
+        if kind == "memory":
+            who, network = key(Contender, entry), (entry["model"], entry["batch"])
+            self.weighed.setdefault((who, network), {})[entry["phase"]] = entry["peak"] or 0
+        elif kind == "verdict":
+            self.verdicts.append(Verdict(**{k: v for k, v in entry.items() if k != "kind"}))
+        elif kind == "outcome":
+            self.failed[key(Contender, entry), key(Cell, entry)] = entry["status"]
+
+    def append(self, kind: str, **entry: Any) -> None:
+        """Journal a line, and know it."""
+        self.run.append(kind, **entry)
+        self.learn({"kind": kind, **entry})
 
     def refuse(self, verdicts: Iterable[Verdict]) -> None:
         """No parity, no number: journal the verdicts; what did not pass is not measured, and the
         reason stands in its place."""
         for verdict in verdicts:
             if verdict not in self.verdicts:
-                self.run.append("verdict", **asdict(verdict))
+                self.append("verdict", **asdict(verdict))
             if verdict.ok:
                 continue
-            contender = contender_of(asdict(verdict))
+            contender = key(Contender, asdict(verdict))
             for batch in self.plan.batches:
                 for cell in self.plan.cells(verdict.model, batch):
                     if (cell.phase == "inference") == (verdict.phase == "inference"):
                         self.outcome(contender, cell, MEMORY, verdict.status, verdict.reason)
 
-    def turns(self) -> list[Turn]:
-        """The turns that are not done."""
-        return [turn for turn in schedule.turns(self.plan) if self.left(turn)]
+    def cells(self, contender: Contender, network: Network) -> list[Cell]:
+        """Those of a network that the contender has not failed."""
+        found = self.plan.cells(*network)
+        return [cell for cell in found if (contender, cell) not in self.failed]
 
-    def go(self, turns: Iterable[Turn]) -> Iterator[tuple[Turn, str]]:
-        """Take the turns; after each one says in a few words what it came to."""
+    def unweighed(self) -> list[tuple[Network, Contender]]:
+        """Whose memory is not known yet, in an order drawn for this run."""
+        pairs = [(n, c) for n in self.networks for c in self.plan.contenders]
+        schedule.order(self.plan, "memory").shuffle(pairs)
+        return [(n, c) for n, c in pairs if self.unknown(c, n)]
+
+    def unknown(self, contender: Contender, network: Network) -> list[Cell]:
+        known = self.weighed.get((contender, network), {})
+        return [cell for cell in self.cells(contender, network) if cell.phase not in known]
+
+    def steps(self) -> int:
+        """How many things there are to do if no network needs more processes than planned."""
+        plan = self.plan
+        turns = sum(max(0, plan.processes - self.progress.complete(n)) for n in self.networks)
+        return len(self.unweighed()) + turns * (len(plan.contenders) + len(plan.phases))
+
+    # -- what is done -----------------------------------------------------------------------------
+
+    def go(self) -> Told:
+        """Do all that is left; after each step says what it was and what it came to."""
         with tempfile.TemporaryDirectory(prefix="convmark-") as folder:
-            for turn in turns:
-                yield turn, self.take(turn, Path(folder))
+            for network, contender in self.unweighed():
+                files = self.prepare(network, Path(folder))
+                yield f"memory {network[0]} {contender}", self.weigh(network, contender, files)
+            repetition = 0
+            while left := [n for n in self.networks if not self.progress.settled(n)]:
+                for network in schedule.networks(self.plan, repetition):
+                    if network in left:
+                        yield from self.repeat(network, Path(folder))
+                repetition += 1
+            self.stop()
 
-    def left(self, turn: Turn) -> list[Cell]:
-        """The cells of a turn that are neither measured nor known to fail."""
-        who = turn.contender
-        return [
-            cell
-            for cell in self.plan.cells(turn.model, turn.batch)
-            if (turn.round, turn.model, turn.batch, who, cell.phase) not in self.done
-            and (who, turn.model, turn.batch, cell.phase) not in self.failed
-        ]
+    def repeat(self, network: Network, folder: Path) -> Told:
+        """One more process of every contender on a network."""
+        contenders = [c for c in self.plan.contenders if self.cells(c, network)]
+        files = self.prepare(network, folder)
+        process = self.progress.next_process(network)
+        room = schedule.ROOM * psutil.virtual_memory().available
 
-    def take(self, turn: Turn, folder: Path) -> str:
-        """One process: every phase of a network, and what it came to, in a few words."""
-        cells = self.left(turn)
-        entrant = self.entrants[turn.contender]
+        def size(contender: Contender) -> float:
+            return max(self.weighed.get((contender, network), {"": 0.0}).values())
+
+        for heat in schedule.heats(self.plan, process, network, contenders, size, room):
+            yield from HeatRunner(self, heat, files).go()
+        self.append("repetition", process=process, model=network[0], batch=network[1])
+
+    def stop(self) -> None:
+        """Journal why there are no more processes of each network."""
+        for network in self.networks:
+            model, batch = network
+            said = self.progress.reason(network)
+            if said != self.progress.stopped.get(network):
+                self.append("stop", model=model, batch=batch, **said)
+
+    def start(self, contender: Contender) -> Worker:
+        """A worker of the contender; raises Failure."""
+        entrant, plan = self.entrants[contender], self.plan
+        if isinstance(entrant, Unavailable):
+            raise Failure("unavailable", str(entrant))
+        logs = self.run.folder / "logs"
+        return gate.start(entrant, plan.device, plan.precision, plan.threads, logs)
+
+    def weigh(self, network: Network, contender: Contender, files: Mapping[str, str]) -> str:
+        """Memory of each phase, in a process that does nothing else."""
+        cells = self.unknown(contender, network)
         if not cells:
             return "failed before"
-        if isinstance(entrant, Unavailable):
-            return self.fail(turn, cells, Failure("unavailable", str(entrant)))
-        files = self.prepare(turn, folder)
-        try:
-            with self.start(entrant) as worker:
-                built = worker.call("build", LIMIT, graph=files["graph"], weights=files["weights"])
-                about = worker.about | asdict(turn.contender)
-                self.run.append("process", **self.about(turn), **about, **built)
-                return self.phases(turn, worker, cells, files["inputs"])
-        except Failure as failure:
-            return self.fail(turn, cells, failure)
-
-    def start(self, entrant: Entrant) -> Worker:
-        plan = self.plan
-        return gate.start(
-            entrant, plan.device, plan.precision, plan.threads, self.run.folder / "logs"
-        )
-
-    def phases(self, turn: Turn, worker: Worker, cells: list[Cell], inputs: str) -> str:
-        """Each phase in turn; one that the framework refuses leaves the others their chance."""
         said = []
-        act = self.weigh if turn.weighs else self.block
-        for index, cell in enumerate(cells):
-            try:
-                said.append(f"{cell.phase} {act(turn, worker, cell, inputs)}")
-            except Failure as failure:
-                gone = worker.process.poll() is not None
-                said.append(self.fail(turn, cells[index:] if gone else [cell], failure))
-                if gone:
-                    break
+        try:
+            with self.start(contender) as worker:
+                worker.call("build", LIMIT, graph=files["graph"], weights=files["weights"])
+                for cell in cells:
+                    said.append(self.weigh_phase(worker, contender, cell, files["inputs"]))
+        except Failure as failure:
+            for cell in self.unknown(contender, network):
+                self.fail(contender, cell, MEMORY, failure)
+            said.append(str(failure))
         return ", ".join(said)
 
-    def block(self, turn: Turn, worker: Worker, cell: Cell, inputs: str) -> str:
-        """Warm up and measure one phase."""
-        share = self.plan.share
-        load, started = psutil.getloadavg()[0], time.time()
-        limit = share * schedule.WARMUP
-        warm = worker.call("warmup", LIMIT + share, phase=cell.phase, inputs=inputs, seconds=limit)
-        left = max(0.0, share - warm.pop("seconds"))
-        measured = worker.call(
-            "measure", LIMIT + share, phase=cell.phase, seconds=left,
-            samples=schedule.MOST, shortest=schedule.SHORTEST,
-        )  # fmt: skip
-        self.run.append(
-            "block", **asdict(turn.contender), **asdict(cell), round=turn.round, time=started,
-            load=load, first_call=warm["first_call"], level=warm["level"], warmup=warm["samples"],
-            **measured,
-        )  # fmt: skip
-        middle = sorted(measured["samples"])[len(measured["samples"]) // 2]
-        return f"{middle * 1e3:.4g} ms"
-
-    def weigh(self, turn: Turn, worker: Worker, cell: Cell, inputs: str) -> str:
-        """Memory of one phase, in a process that does nothing else."""
-        used = worker.call("memory", LIMIT, phase=cell.phase, inputs=inputs, steps=MEMORY_STEPS)
-        self.run.append(
-            "memory", **asdict(turn.contender), **asdict(cell), round=turn.round,
+    def weigh_phase(self, worker: Worker, contender: Contender, cell: Cell, inputs: str) -> str:
+        """One phase; raises Failure where the worker is gone."""
+        try:
+            used = worker.call("memory", LIMIT, phase=cell.phase, inputs=inputs, steps=MEMORY_STEPS)
+        except Failure as failure:
+            if worker.process.poll() is not None:
+                raise
+            return self.fail(contender, cell, MEMORY, failure)
+        self.append(
+            "memory", **asdict(contender), **asdict(cell), round=MEMORY,
             imported=worker.about["rss"], **used,
         )  # fmt: skip
-        return f"{(used['peak'] or 0) / 2**20:.0f} MiB"
+        return f"{cell.phase} {(used['peak'] or 0) / 2**20:.0f} MiB"
 
-    def about(self, turn: Turn) -> dict[str, Any]:
-        return {"round": turn.round, "model": turn.model, "batch": turn.batch}
-
-    def prepare(self, turn: Turn, folder: Path) -> dict[str, str]:
+    def prepare(self, network: Network, folder: Path) -> dict[str, str]:
         """The files of a network and batch, written once for all contenders."""
-        key = (turn.model, turn.batch)
-        if key not in self.files:
-            graph = self.graphs[turn.model]
+        if network not in self.files:
+            model, batch = network
+            graph = self.graphs[model]
             place = folder / f"{len(self.files)}"
             place.mkdir()
-            x, y = weights.batch(graph, turn.batch)
-            self.files[key] = parity.save(place, graph, weights.weights(graph), x, y)
-        return self.files[key]
+            x, y = weights.batch(graph, batch)
+            self.files[network] = parity.save(place, graph, weights.weights(graph), x, y)
+        return self.files[network]
 
-    def fail(self, turn: Turn, cells: Iterable[Cell], failure: Failure) -> str:
-        """Journal a failure for each of the cells."""
-        for cell in cells:
-            self.outcome(turn.contender, cell, turn.round, failure.status, failure.reason)
-        return str(failure)
+    def fail(self, contender: Contender, cell: Cell, process: int, failure: Failure) -> str:
+        """Journal a failure; in words."""
+        self.outcome(contender, cell, process, failure.status, failure.reason)
+        return f"{cell.phase} {failure}"
 
     def outcome(
-        self, contender: Contender, cell: Cell, round_: int, status: str, reason: str
+        self, contender: Contender, cell: Cell, process: int, status: str, reason: str
     ) -> None:
-        case = (contender, cell.model, cell.batch, cell.phase)
-        if case in self.failed:
+        if (contender, cell) in self.failed:
             return
-        self.failed[case] = status
-        entry = {"round": round_, "status": status, "reason": reason}
-        self.run.append("outcome", **asdict(contender), **asdict(cell), **entry)
-
-
-def contender_of(entry: Mapping[str, Any]) -> Contender:
-    """Whose line of the journal it is."""
-    return Contender(**{field.name: entry[field.name] for field in fields(Contender)})
+        entry = {"process": process, "status": status, "reason": reason}
+        self.append("outcome", **asdict(contender), **asdict(cell), **entry)

@@ -21,8 +21,7 @@ from bench.errors import BenchError, Unavailable, unknown
 from bench.graph import Graph
 from bench.parity import Verdict
 from bench.race import Race
-from bench.schedule import Turn
-from bench.store import Run
+from bench.store import FORMAT, Run
 
 
 class Steps(Protocol):
@@ -57,7 +56,8 @@ class Options:
     threads: int | None = None
     profile: str = "quick"
     budget: str | None = None
-    rounds: int | None = None
+    processes: int | None = None
+    within: str | None = None
     seed: int = 0
 
 
@@ -152,7 +152,8 @@ def planned(options: Options, names: Sequence[str]) -> Plan:
         threads=options.threads or machine.processors(),
         profile=options.profile,
         budget=cases.seconds(budget) if budget is not None else usual.budget,
-        rounds=options.rounds or usual.rounds,
+        processes=options.processes or usual.processes,
+        within=cases.share(options.within) if options.within is not None else usual.within,
         seed=options.seed,
     )
 
@@ -160,6 +161,8 @@ def planned(options: Options, names: Sequence[str]) -> Plan:
 def resume(folder: Path) -> Run:
     """A run that was begun; raises BenchError where it is none or a network has changed since."""
     run = Run.open(folder)
+    if run.header()["format"] != FORMAT:
+        raise BenchError(f"{folder} was begun by an older version: read it, but start a new run")
     for name, known in run.header()["models"].items():
         if models.load(known["source"]).digest() != known["digest"]:
             raise BenchError(f"network {name} is not what it was in {folder}: start a new run")
@@ -189,19 +192,13 @@ def measure(
     verdicts: list[Verdict],
     watch: Watch,
 ) -> None:
-    """Take the turns that are left."""
+    """Do what is left."""
     racing = Race(run, plan, graphs, ready)
     racing.recall(run.entries())
     racing.refuse(verdicts)
-    turns = racing.turns()
-    with watch.steps("measuring", len(turns)) as steps:
-        for turn, message in racing.go(turns):
-            steps.step(f"{named(turn)}: {message}")
-
-
-def named(turn: Turn) -> str:
-    what = "memory" if turn.weighs else f"round {turn.round + 1}"
-    return f"{what} {turn.model} {turn.contender}"
+    with watch.steps("measuring", racing.steps()) as steps:
+        for what, message in racing.go():
+            steps.step(f"{what}: {message}")
 
 
 def same_environments(run: Run, ready: Entrants) -> None:

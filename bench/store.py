@@ -7,6 +7,8 @@ loses at most the line in flight; a torn last line is closed and skipped.
 Format history:
     1   kinds: process, block, memory, outcome, verdict
     2   contenders may be untuned: `tuned` in every line that has a mode
+    3   a process has several blocks of a phase: `process`, which was `round`, and `round` in it;
+        kinds: warmup (was part of block), repetition, stop
         (kinds that a reader does not know are skipped; added since: training)
 """
 
@@ -25,8 +27,8 @@ from filelock import FileLock, Timeout
 
 from bench.errors import BenchError
 
-FORMAT = 2
-READABLE = (1, 2)
+FORMAT = 3
+READABLE = (1, 2, 3)
 HEADER = {"format", "plan"}  # without these it is no run
 RUN, JOURNAL = "run.json", "samples.jsonl"
 CELL = ["model", "batch", "phase", "device", "precision", "threads"]
@@ -139,7 +141,19 @@ def parsed(line: str) -> dict[str, Any] | None:
         return None
     if not isinstance(entry, dict):
         return None
-    return {"tuned": True, **entry} if "mode" in entry else entry  # format 1 knew nothing else
+    return upgraded(entry)
+
+
+def upgraded(entry: dict[str, Any]) -> dict[str, Any]:
+    """A line of an older format as one of this: see the format's history."""
+    if "mode" in entry:
+        entry.setdefault("tuned", True)
+    if entry.get("kind") in ("block", "process", "outcome") and "process" not in entry:
+        entry["process"] = entry.pop("round", 0)
+    if entry.get("kind") == "block":
+        entry.setdefault("round", 0)
+        entry.setdefault("settle", None)
+    return entry
 
 
 @contextmanager
@@ -164,30 +178,36 @@ def find(folder: Path) -> list[Path]:
 class Tables:
     """Tidy frames; each row has the run's name, the contender and the cell.
 
-    samples: seconds per step, one row for each sample. blocks: one row for each block: first call,
-    warm-up, repeats, CPU seconds per step. memory: bytes. processes: import and build seconds.
-    outcomes: how each contender fared in each cell. verdicts: the parity gate's. training: what
-    each network came to with each seed, see bench/training.py."""
+    samples: seconds per step, one row for each sample. blocks: one row for each block: repeats, CPU
+    seconds per step. warmups: the first call and how long until samples were level, seconds.
+    memory: bytes. processes: import and build seconds. outcomes: how each contender fared in each
+    cell. verdicts: the parity gate's. stops: why no more processes of a network were taken.
+    training: what each network came to with each seed, see bench/training.py."""
 
     samples: pd.DataFrame
     blocks: pd.DataFrame
+    warmups: pd.DataFrame
     memory: pd.DataFrame
     processes: pd.DataFrame
     outcomes: pd.DataFrame
     verdicts: pd.DataFrame
+    stops: pd.DataFrame
     training: pd.DataFrame
 
 
 CASE = ["run", *CONTENDER]
+WARM = ("first_call", "level", "warmup")  # what blocks of formats 1 and 2 say of the warm-up
 EMPTY = {  # the columns of a table without rows
-    "blocks": [*CASE, *CELL, "round", "first_call", "samples"],
+    "blocks": [*CASE, *CELL, "process", "round", "repeats", "samples", "settle", "cpu_per_step"],
+    "warmups": [*CASE, *CELL, "process", "first_call", "level", "seconds", "samples"],
     "memory": [*CASE, *CELL, "round", "baseline", "peak", "used"],
-    "processes": [*CASE, "model", "batch", "round", "import_seconds", "build_seconds"],
-    "outcomes": [*CASE, *CELL, "round", "status", "reason"],
+    "processes": [*CASE, "model", "batch", "process", "import_seconds", "build_seconds"],
+    "outcomes": [*CASE, *CELL, "process", "status", "reason"],
     "verdicts": [*CASE, "model", "phase", "status", "reason", "worst_error", "bound"],
+    "stops": ["run", "model", "batch", "reason", "processes", "widest", "within"],
     "training": [*CASE, "model", "seed", "status", "reason", "train_loss_end", "test_error_end"],
 }
-SAMPLES = ["run", *CONTENDER, *CELL, "round", "sample", "repeats", "seconds"]
+SAMPLES = ["run", *CONTENDER, *CELL, "process", "round", "sample", "repeats", "seconds"]
 
 
 def load(*paths: str | Path) -> Tables:
@@ -200,10 +220,12 @@ def load(*paths: str | Path) -> Tables:
     blocks = rows.get("block", [])
     found = {
         "blocks": flat(blocks),
+        "warmups": list(warmed([*blocks, *rows.get("warmup", [])])),
         "memory": [weighed(entry) for entry in rows.get("memory", [])],
         "processes": rows.get("process", []),
         "outcomes": rows.get("outcome", []),
         "verdicts": rows.get("verdict", []),
+        "stops": rows.get("stop", []),
         "training": rows.get("training", []),
     }
     frames = {k: pd.DataFrame(v, columns=None if v else EMPTY[k]) for k, v in found.items()}
@@ -227,14 +249,23 @@ def weighed(entry: dict[str, Any]) -> dict[str, Any]:
     return entry | {f"allocator_{k}": v for k, v in allocator.items()} | {"used": used}
 
 
+def warmed(entries: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Warm-ups, which were parts of blocks in older formats, with their samples counted."""
+    for entry in entries:
+        if "first_call" in entry:
+            samples = entry["warmup"] if "warmup" in entry else entry["samples"]
+            kept = [*CASE, *CELL, "process", "first_call", "level"]
+            row = {k: entry[k] for k in kept if k in entry}
+            seconds = entry.get("seconds", sum(samples))
+            yield row | {"seconds": seconds, "samples": len(samples)}
+
+
 def flat(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Blocks without their lists, with what those lists say in short."""
+    """Blocks without their samples, with what those say in short."""
     rows = []
     for block in blocks:
-        row = {k: v for k, v in block.items() if k not in ("samples", "warmup")}
+        row = {k: v for k, v in block.items() if k not in ("samples", *WARM)}
         steps = max(1, block["repeats"] * len(block["samples"]))
-        rows.append(row | {
-            "samples": len(block["samples"]), "warmup_steps": len(block["warmup"]),
-            "cpu_per_step": block["cpu"] / steps,
-        })  # fmt: skip
+        count = {"samples": len(block["samples"]), "cpu_per_step": block["cpu"] / steps}
+        rows.append(row | count)
     return rows

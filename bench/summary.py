@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import pandas as pd
@@ -12,7 +13,8 @@ from bench.store import CELL, CONTENDER, Run, Tables
 CASE = [*CELL, *CONTENDER]
 COLUMNS = [
     *CASE, "status", "median", "low", "high", "images_per_second", "ratio", "ratio_low",
-    "ratio_high", "peak_memory", "first_call", "samples", "processes", "reason",
+    "ratio_high", "verdict", "peak_memory", "first_call", "samples", "blocks", "processes",
+    "reason",
 ]  # fmt: skip
 
 
@@ -30,47 +32,55 @@ def planned(run: Run) -> list[dict[str, Any]]:
     return [{k: (shared | row)[k] for k in CASE} for row in rows]
 
 
-def rounds(samples: pd.DataFrame) -> stats.Rounds:
-    """One contender's samples in one cell, by round."""
-    groups = samples.groupby("round")["seconds"]
-    return {int(str(round_)): group.tolist() for round_, group in groups}
+def blocks(samples: pd.DataFrame) -> stats.Blocks:
+    """One contender's samples in one cell, by process and round."""
+    found: dict[stats.Block, list[float]] = {}
+    columns = (samples[c].tolist() for c in ("process", "round", "seconds"))
+    for process, round_, seconds in zip(*columns, strict=True):
+        found.setdefault((process, round_), []).append(seconds)
+    return found
 
 
 def summarise(run: Run, tables: Tables) -> pd.DataFrame:
     """One row for each planned case: seconds per step with a 95% interval, throughput, the ratio
-    to the fastest of its cell, peak memory in bytes; or its status and the reason."""
-    measured = {key: rounds(group) for key, group in tables.samples.groupby(CASE)}
-    fastest = best(measured)
-    rows = []
+    to the fastest of its cell and what can be said of it, peak memory in bytes; or its status and
+    the reason. An interval is empty where a single process was measured."""
+    measured = {key: blocks(group) for key, group in tables.samples.groupby(CASE)}
+    ratios = to_fastest(measured)
+    verdicts = dict(zip(ratios, stats.verdicts(list(ratios.values())), strict=True))
+    rows: list[dict[str, Any]] = []
     for case in planned(run):
         key = tuple(case.values())
         row = case | {"status": "missing", "reason": "not measured yet"} | outcome(tables, case)
         if key in measured:
             later = f"later {row['status']}: {row['reason']}" if row["status"] != "missing" else ""
-            row |= figures(case, measured[key], fastest[key[: len(CELL)]]) | {"reason": later}
+            row |= figures(case, measured[key], ratios.get(key, stats.ONE))
+            row |= {"verdict": verdicts.get(key), "reason": later}
         rows.append(row | extra(tables, case))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def best(measured: dict[Any, stats.Rounds]) -> dict[tuple[Any, ...], stats.Rounds]:
-    """The samples of the fastest contender of each cell."""
-    found: dict[tuple[Any, ...], stats.Rounds] = {}
-    for key, samples in measured.items():
-        cell = tuple(key[: len(CELL)])
-        if cell not in found or stats.central(samples) < stats.central(found[cell]):
-            found[cell] = samples
-    return found
+def to_fastest(measured: dict[Any, stats.Blocks]) -> dict[Any, stats.Estimate]:
+    """The ratio of every other contender to the fastest of its cell."""
+    times = {key: stats.median(samples).value for key, samples in measured.items()}
+    best: dict[tuple[Any, ...], Any] = {}
+    for key in sorted(times, key=lambda key: times[key]):
+        best.setdefault(tuple(key[: len(CELL)]), key)
+    bases = {key: best[tuple(key[: len(CELL)])] for key in measured}
+    return {k: stats.ratio(measured[k], measured[b]) for k, b in bases.items() if k != b}
 
 
-def figures(case: dict[str, Any], samples: stats.Rounds, fastest: stats.Rounds) -> dict[str, Any]:
+def figures(case: dict[str, Any], samples: stats.Blocks, ratio: stats.Estimate) -> dict[str, Any]:
     time = stats.median(samples)
-    ratio = stats.Estimate(1, 1, 1) if samples is fastest else stats.ratio(samples, fastest)
+    ends = (time.low, time.high, ratio.low, ratio.high)
+    low, high, ratio_low, ratio_high = (end if 0 < end < inf else None for end in ends)
     return {
         "status": "ok",
-        "median": time.value, "low": time.low, "high": time.high,
+        "median": time.value, "low": low, "high": high,
         "images_per_second": case["batch"] / time.value,
-        "ratio": ratio.value, "ratio_low": ratio.low, "ratio_high": ratio.high,
-        "samples": sum(map(len, samples.values())), "processes": len(samples),
+        "ratio": ratio.value, "ratio_low": ratio_low, "ratio_high": ratio_high,
+        "samples": sum(map(len, samples.values())), "blocks": len(samples),
+        "processes": len({process for process, _ in samples}),
     }  # fmt: skip
 
 
@@ -82,9 +92,9 @@ def outcome(tables: Tables, case: dict[str, Any]) -> dict[str, Any]:
 
 def extra(tables: Tables, case: dict[str, Any]) -> dict[str, Any]:
     """Peak memory, and the median of the first calls (tracing and compiling included)."""
-    memory, blocks = matching(tables.memory, case), matching(tables.blocks, case)
+    memory, warmups = matching(tables.memory, case), matching(tables.warmups, case)
     found = {"peak_memory": memory["used"].max()} if len(memory) else {}
-    return found | ({"first_call": blocks["first_call"].median()} if len(blocks) else {})
+    return found | ({"first_call": warmups["first_call"].median()} if len(warmups) else {})
 
 
 def matching(frame: pd.DataFrame, case: dict[str, Any]) -> pd.DataFrame:
@@ -92,3 +102,22 @@ def matching(frame: pd.DataFrame, case: dict[str, Any]) -> pd.DataFrame:
     if frame.empty:
         return frame
     return frame[(frame[list(case)] == pd.Series(case)).all(axis=1)]
+
+
+WHY = {
+    "precise": "that is precise enough",
+    "budget": "the budget holds no more",
+    "nothing to measure": "nothing could be measured",
+}
+
+
+def stops(tables: Tables) -> list[str]:
+    """A line for each network: why no more processes of it were taken, as last decided."""
+    said = []
+    last = tables.stops.drop_duplicates(["run", "model", "batch"], keep="last")
+    for row in last.to_dict("records"):
+        known = "" if pd.isna(row["widest"]) else f", every ratio within {row['widest']:.1%}"
+        asked = f" ({row['within']:.1%} was asked)" if known else ""
+        what = f"{row['model']}, batch {row['batch']}: {row['processes']} processes{known}{asked}"
+        said.append(f"{what}; {WHY[row['reason']]}")
+    return said

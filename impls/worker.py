@@ -79,7 +79,7 @@ class Worker(object):
     def __init__(self, path):
         self.path = path
         self.adapter = None
-        self.steps = {}  # by phase: the step, and seconds that its last warm-up took
+        self.steps = {}  # by phase: the step, and how many of them make a sample
 
     def hello(self, mode, device, precision, threads):
         """Import the framework; seconds of that import, and who we are."""
@@ -148,8 +148,9 @@ class Worker(object):
             self.adapter.wait(self.adapter.step("step", x, y)())
         return {}
 
-    def warmup(self, phase, inputs, seconds):
-        """Prepare a phase and run it until its samples are level, or for `seconds` (at least once).
+    def warmup(self, phase, inputs, seconds, shortest):
+        """Prepare a phase and run it until its samples are level, or for `seconds` (at least once);
+        then find how many steps make a sample of `shortest` seconds.
 
         Level: the medians of the last two groups differ by less than LEVEL."""
         step = self.adapter.step(phase, *self.arrays(inputs))
@@ -160,23 +161,33 @@ class Worker(object):
             samples.append(self.sample(step, 1))
             level = is_level(samples)
         spent = time.perf_counter() - start
-        self.steps[phase] = (step, samples[-1] if samples else first)
-        return {"first_call": first, "samples": samples, "level": level, "seconds": spent}
-
-    def measure(self, phase, seconds, samples, shortest):
-        """A block of samples of a prepared phase: at least one, at most `samples`, for about
-        `seconds`; each repeats the step until it lasts `shortest` seconds."""
-        step, last = self.steps[phase]
+        last = samples[-1] if samples else first
         repeats = 1 if last >= shortest else self.repeats(step, shortest)
-        results = []
+        self.steps[phase] = (step, repeats)
+        return {
+            "first_call": first, "samples": samples, "level": level, "seconds": spent,
+            "last": last, "repeats": repeats,
+        }  # fmt: skip
+
+    def measure(self, phase, seconds, samples):
+        """A block of samples of a prepared phase: at least one, at most `samples`, for about
+        `seconds`. Where there is time for several, one goes before them, apart: caches are those
+        of whoever ran before."""
+        step, repeats = self.steps[phase]
+        settle, results = None, []
         gc.collect()
         gc.disable()
+        begin = time.perf_counter()
+        if samples > 1:
+            settle = self.sample(step, repeats)
         cpu, start = time.process_time(), time.perf_counter()
-        while not results or (len(results) < samples and time.perf_counter() - start < seconds):
+        while not results or (len(results) < samples and time.perf_counter() - begin < seconds):
             results.append(self.sample(step, repeats))
         wall, cpu = time.perf_counter() - start, time.process_time() - cpu
         gc.enable()
-        return {"repeats": repeats, "samples": results, "wall": wall, "cpu": cpu}
+        return {
+            "repeats": repeats, "settle": settle, "samples": results, "wall": wall, "cpu": cpu,
+        }  # fmt: skip
 
     def memory(self, phase, inputs, steps):
         """Memory before the phase is prepared and at its peak over some steps, in bytes."""

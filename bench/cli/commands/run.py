@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 @threads_option
 @click.option("--profile", default="quick", show_default=True, metavar="|".join(cases.PROFILES))
 @click.option("--budget", metavar="10m", help="Time for measuring, all together.")
-@click.option("--rounds", type=click.IntRange(min=1), help="Processes of each contender.")
+@click.option("--processes", type=click.IntRange(min=1), help="Of each contender, as planned.")
+@click.option("--within", metavar="3%", help="Stop where ratios are known so precisely.")
 @click.option("--seed", type=int, default=0, help="Of the order of turns.")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Complete a run.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The new run's folder.")
@@ -61,12 +62,13 @@ def command(
     session.race(place, console.Watch())
     if trained:
         train_too(place, trained)
-    frame = summary.summarise(place, store.load(place.folder))
+    tables = store.load(place.folder)
+    frame = summary.summarise(place, tables)
     if as_json:
         emit(json.loads(frame.to_json(orient="records")))
     else:
         console.summary(frame)
-        for line in tunings(place.header()):
+        for line in [*tunings(place.header()), *summary.stops(tables)]:
             console.out.print(line, markup=False)
         console.say(f"samples: {place.journal}")
     if not (frame["status"] == "ok").any():

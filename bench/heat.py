@@ -1,0 +1,141 @@
+"""One heat: its contenders start and warm up one by one, then alternate in rounds in each phase."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from bench import schedule, stats
+from bench.cases import Cell, Contender
+from bench.client import Failure, Worker
+from bench.lineup import Lineup
+from bench.parity import LIMIT
+from bench.schedule import Heat
+
+if TYPE_CHECKING:
+    from bench.race import Race
+
+
+class HeatRunner:
+    """Runs one heat for a race, whose journal it writes."""
+
+    def __init__(self, race: Race, heat: Heat, files: Mapping[str, str]) -> None:
+        self.race, self.heat, self.files = race, heat, files
+        self.plan = race.plan
+        self.network = (heat.model, heat.batch)
+        self.affordable: dict[tuple[Contender, str], int] = {}  # blocks of a contender in a phase
+        self.most: dict[tuple[Contender, str], int] = {}  # samples of such a block
+        self.lineup: Lineup[Contender] = Lineup(stops=self.plan.device == "cpu")
+
+    def go(self) -> Iterator[tuple[str, str]]:
+        """Everything; says what was done and what it came to."""
+        place = f"process {self.heat.process + 1} {self.heat.model}"
+        with self.lineup:
+            for contender in self.heat.contenders:
+                yield f"{place} {contender}", self.enter(contender)
+            for cell in self.plan.cells(*self.network):
+                yield f"{place} {cell.phase}", self.race_on(cell)
+
+    def enter(self, contender: Contender) -> str:
+        """Start a contender and warm up each of its phases."""
+        begin = time.monotonic()
+        try:
+            worker = self.race.start(contender)
+        except Failure as failure:
+            return self.gone(contender, self.cells(contender), failure)
+        self.lineup.enter(contender, worker)
+        try:
+            with self.lineup.turn(contender):
+                said = self.prepare(contender, worker)
+        except Failure as failure:
+            return self.gone(contender, self.cells(contender), failure)
+        self.race.progress.started(contender, self.network, time.monotonic() - begin)
+        return said
+
+    def cells(self, contender: Contender) -> list[Cell]:
+        return self.race.cells(contender, self.network)
+
+    def gone(self, contender: Contender, cells: Iterable[Cell], failure: Failure) -> str:
+        """A contender that died, or never lived, is out of these cells."""
+        self.lineup.leave(contender)
+        for cell in cells:
+            self.race.fail(contender, cell, self.heat.process, failure)
+        return str(failure)
+
+    def prepare(self, contender: Contender, worker: Worker) -> str:
+        """Build the network and warm up; raises Failure where the worker cannot go on."""
+        files = self.files
+        built = worker.call("build", LIMIT, graph=files["graph"], weights=files["weights"])
+        about = {"process": self.heat.process, "model": self.heat.model, "batch": self.heat.batch}
+        self.race.append("process", **about, **(worker.about | asdict(contender)), **built)
+        return ", ".join(self.warm_up(contender, worker, c) for c in self.cells(contender))
+
+    def warm_up(self, contender: Contender, worker: Worker, cell: Cell) -> str:
+        """One phase; one that the framework refuses leaves the others their chance."""
+        share = self.plan.share
+        try:
+            warm = worker.call(
+                "warmup", LIMIT + share, phase=cell.phase, inputs=self.files["inputs"],
+                seconds=share * schedule.WARMUP, shortest=schedule.SHORTEST,
+            )  # fmt: skip
+        except Failure as failure:
+            if worker.process.poll() is not None:
+                raise
+            return self.race.fail(contender, cell, self.heat.process, failure)
+        left, sample = share - warm["seconds"], warm.pop("last") * warm["repeats"]
+        self.affordable[contender, cell.phase] = schedule.affordable(left, sample)
+        self.most[contender, cell.phase] = schedule.samples(sample)
+        self.journal("warmup", contender, cell, **warm)
+        return f"{cell.phase} first {warm['first_call']:.3g} s"
+
+    def race_on(self, cell: Cell) -> str:
+        """The rounds of a phase, and the medians they came to."""
+        taken: dict[Contender, list[float]] = {}
+        source = schedule.order(self.plan, self.heat.process, *self.network, cell.phase)
+        for number, contenders in schedule.rounds(self.blocks(cell), source):
+            for contender in contenders:
+                if contender in self.lineup.workers:
+                    taken.setdefault(contender, []).extend(self.block(contender, cell, number))
+        return ", ".join(f"{c} {stats.centre(s) * 1e3:.4g} ms" for c, s in taken.items() if s)
+
+    def blocks(self, cell: Cell) -> dict[Contender, int]:
+        """How many blocks each contender takes: what its share holds, and no more than tell
+        something."""
+        ready = [c for c in self.heat.contenders if (c, cell.phase) in self.affordable]
+        most = self.race.progress.wanted(cell, ready)
+        return {c: min(most, self.affordable[c, cell.phase]) for c in ready}
+
+    def block(self, contender: Contender, cell: Cell, number: int) -> list[float]:
+        """The samples of one block; none where it failed."""
+        if (contender, cell) in self.race.failed:
+            return []
+        begun, load = time.time(), psutil.getloadavg()[0]
+        try:
+            with self.lineup.turn(contender) as worker:
+                measured = worker.call(
+                    "measure", LIMIT, phase=cell.phase, seconds=schedule.BLOCK,
+                    samples=self.most[contender, cell.phase],
+                )  # fmt: skip
+        except Failure as failure:
+            if contender in self.lineup.workers:
+                self.race.fail(contender, cell, self.heat.process, failure)
+            else:
+                left = [c for c in self.cells(contender) if self.comes(cell, c)]
+                self.gone(contender, left, failure)
+            return []
+        self.journal("block", contender, cell, round=number, time=begun, load=load, **measured)
+        samples: list[float] = measured["samples"]
+        return samples
+
+    def comes(self, cell: Cell, other: Cell) -> bool:
+        """Whether another cell of the heat comes at or after this one."""
+        phases = self.plan.phases
+        return phases.index(other.phase) >= phases.index(cell.phase)
+
+    def journal(self, kind: str, contender: Contender, cell: Cell, **entry: Any) -> None:
+        where = {"process": self.heat.process, **asdict(contender), **asdict(cell)}
+        self.race.append(kind, **where, **entry)
