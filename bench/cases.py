@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 from bench.errors import BenchError, unknown
@@ -53,6 +53,8 @@ class Plan:
     processes: int  # of each contender in each cell, as far as the budget goes
     within: float  # the half width, relative, of the intervals of ratios that is enough
     seed: int
+    largest_batch: bool = False  # whether it is searched for
+    memory_limit: int | None = None  # bytes that a process may take in that search
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -63,9 +65,10 @@ class Plan:
         """What `to_json` gave."""
         contenders = tuple(Contender(**c) for c in data["contenders"])
         lists = {k: tuple(data[k]) for k in ("models", "phases", "batches")}
-        return cls(
-            **{f.name: data[f.name] for f in fields(cls)} | lists | {"contenders": contenders}
-        )
+        found = {
+            f.name: data[f.name] for f in fields(cls) if f.name in data or f.default is MISSING
+        }
+        return cls(**found | lists | {"contenders": contenders})
 
     def cells(self, model: str, batch: int) -> list[Cell]:
         """The cells of one network at one batch size, a phase each."""
@@ -141,6 +144,17 @@ def numbers(what: str, text: str) -> tuple[int, ...]:
         if not word.isdecimal() or int(word) < 1:
             raise BenchError(f"{what} {word!r} is not a whole number of at least 1, such as 1,32")
     return tuple(dict.fromkeys(int(word) for word in words(text)))
+
+
+SIZES = {"K": 2**10, "M": 2**20, "G": 2**30}
+
+
+def bytes_of(text: str) -> int:
+    """A size such as 512M or 4G, a bare number means bytes. Raises BenchError."""
+    number, unit = (text[:-1], SIZES[text[-1]]) if text[-1:] in SIZES else (text, 1)
+    if not number.isdecimal() or int(number) < 1:
+        raise BenchError(f"--memory-limit {text!r} is not a size such as 512M or 4G")
+    return int(number) * unit
 
 
 UNITS = {"s": 1, "m": 60, "h": 3600}

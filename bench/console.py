@@ -129,13 +129,24 @@ def stacked(row: Sequence[str]) -> list[str]:
 def summary(frame: pd.DataFrame) -> None:
     """The result of a run: a table for each cell's network and batch."""
     columns = ["framework", "mode", "median ms", "95% interval", "images/s", "peak MiB",
-               "times the fastest", "verdict", "first call s", "samples", "blocks",
-               "processes"]  # fmt: skip
+               "above baseline MiB", "times the least", "times the fastest", "verdict",
+               "first call s", "samples", "blocks", "processes"]  # fmt: skip
     for (model, batch, phase), cell in frame.groupby(["model", "batch", "phase"], sort=False):
         first = cell.iloc[0]
         title = f"{model}, batch {batch}, {phase}, {first['device']}, {first['precision']}, "
         rows = [summary_row(case) for case in cell.sort_values("median").to_dict("records")]
         table(title + f"{first['threads']} threads", columns, rows)
+
+
+def largest(frame: pd.DataFrame) -> None:
+    """The largest batches that were searched for."""
+    columns = ["framework", "mode", "model", "phase", "largest batch", "too large", "limit MiB"]
+    rows = [
+        [case["framework"], mode(case), case["model"], case["phase"], str(case["batch"]),
+         "" if pd.isna(case["too_large"]) else f"{case['too_large']:.0f}", mebibytes(case["limit"])]
+        for case in frame.to_dict("records")
+    ]  # fmt: skip
+    table("The largest batch that fits", columns, rows, left=4)
 
 
 def summary_row(case: Mapping[Any, Any]) -> list[str]:
@@ -146,6 +157,7 @@ def summary_row(case: Mapping[Any, Any]) -> list[str]:
     return [
         *head, f"{case['median'] * 1e3:.4g}", interval(case["low"], case["high"], ".4g", 1e3),
         f"{case['images_per_second']:.4g}", mebibytes(case["peak_memory"]),
+        marked(mebibytes(case["above_baseline"]), case["marks"]), several(case["times_least"]),
         *(["fastest", ""] if case["ratio"] == 1 else [ratio, case["verdict"]]),
         f"{case['first_call']:.3g}", *(str(int(case[k])) for k in COUNTS),
     ]  # fmt: skip
@@ -163,6 +175,16 @@ def mode(case: Mapping[Any, Any]) -> str:
 
 def mebibytes(value: float | None) -> str:
     return "" if value is None or pd.isna(value) else f"{value / 2**20:.0f}"
+
+
+def several(value: float | None) -> str:
+    """How many times something."""
+    return "" if value is None or pd.isna(value) else f"{value:.2g}"
+
+
+def marked(text: str, marks: str) -> str:
+    """A figure with what must be known of it."""
+    return f"{text} ({marks})".strip() if marks else text
 
 
 def shortened(text: str, width: int = 60) -> str:

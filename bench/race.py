@@ -15,19 +15,18 @@ from typing import Any
 
 import psutil
 
-from bench import gate, parity, schedule, weights
+from bench import gate, memory, parity, schedule, weights
 from bench.cases import Cell, Contender, Plan
 from bench.client import Failure, Worker
 from bench.entrants import Entrants
 from bench.errors import Unavailable
 from bench.graph import Graph
 from bench.heat import HeatRunner
-from bench.parity import LIMIT, Verdict
+from bench.parity import Verdict
 from bench.progress import Progress, key
 from bench.schedule import MEMORY
 from bench.store import Run
 
-MEMORY_STEPS = 2
 Network = tuple[str, int]  # a network's name and the batch
 Told = Iterator[tuple[str, str]]  # what was done, and what it came to
 
@@ -156,35 +155,21 @@ class Race:
         return gate.start(entrant, plan.device, plan.precision, plan.threads, logs)
 
     def weigh(self, network: Network, contender: Contender, files: Mapping[str, str]) -> str:
-        """Memory of each phase, in a process that does nothing else."""
-        cells = self.unknown(contender, network)
-        if not cells:
-            return "failed before"
-        said = []
-        try:
-            with self.start(contender) as worker:
-                worker.call("build", LIMIT, graph=files["graph"], weights=files["weights"])
-                for cell in cells:
-                    said.append(self.weigh_phase(worker, contender, cell, files["inputs"]))
-        except Failure as failure:
-            for cell in self.unknown(contender, network):
-                self.fail(contender, cell, MEMORY, failure)
-            said.append(str(failure))
-        return ", ".join(said)
-
-    def weigh_phase(self, worker: Worker, contender: Contender, cell: Cell, inputs: str) -> str:
-        """One phase; raises Failure where the worker is gone."""
-        try:
-            used = worker.call("memory", LIMIT, phase=cell.phase, inputs=inputs, steps=MEMORY_STEPS)
-        except Failure as failure:
-            if worker.process.poll() is not None:
-                raise
-            return self.fail(contender, cell, MEMORY, failure)
-        self.append(
-            "memory", **asdict(contender), **asdict(cell), round=MEMORY,
-            imported=worker.about["rss"], **used,
-        )  # fmt: skip
-        return f"{cell.phase} {(used['peak'] or 0) / 2**20:.0f} MiB"
+        """Memory of each phase, in a process of its own: one that fails leaves the others alone."""
+        graph, said = self.graphs[network[0]], []
+        for cell in self.unknown(contender, network):
+            try:
+                found = memory.weigh(lambda: self.start(contender), graph, cell, files)
+            except Failure as failure:
+                said.append(self.fail(contender, cell, MEMORY, failure))
+                continue
+            about = {"process": MEMORY, "model": cell.model, "batch": cell.batch}
+            about |= found.about | asdict(contender)
+            self.append("process", **about, phase=cell.phase)
+            line = asdict(contender) | asdict(cell) | found.memory
+            self.append("memory", **line)
+            said.append(f"{cell.phase} {memory.in_short(line)}")
+        return ", ".join(said) or "failed before"
 
     def prepare(self, network: Network, folder: Path) -> dict[str, str]:
         """The files of a network and batch, written once for all contenders."""

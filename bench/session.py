@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from bench import __version__, cases, entrants, envs, frameworks, gate, machine, models
+from bench import __version__, capacity, cases, entrants, envs, frameworks, gate, machine, models
 from bench.cases import Contender, Plan
 from bench.entrants import Entrants
 from bench.errors import BenchError, Unavailable, unknown
@@ -59,6 +59,8 @@ class Options:
     processes: int | None = None
     within: str | None = None
     seed: int = 0
+    largest_batch: bool = False
+    memory_limit: str | None = None
 
 
 def provision(contenders: Sequence[Contender], device: str, watch: Watch) -> Entrants:
@@ -155,6 +157,8 @@ def planned(options: Options, names: Sequence[str]) -> Plan:
         processes=options.processes or usual.processes,
         within=cases.share(options.within) if options.within is not None else usual.within,
         seed=options.seed,
+        largest_batch=options.largest_batch,
+        memory_limit=cases.bytes_of(options.memory_limit) if options.memory_limit else None,
     )
 
 
@@ -181,6 +185,8 @@ def race(run: Run, watch: Watch) -> None:
         judge = gate.Gate(ready, plan.device, plan.threads, logs, jobs=jobs)
         verdicts = pass_gate(judge, plan.contenders, list(graphs.values()), watch)
         measure(run, plan, graphs, ready, verdicts, watch)
+        if plan.largest_batch:
+            enlarge(run, plan, graphs, ready, watch)
         run.replace(run.header() | {"complete": True})
 
 
@@ -199,6 +205,13 @@ def measure(
     with watch.steps("measuring", racing.steps()) as steps:
         for what, message in racing.go():
             steps.step(f"{what}: {message}")
+
+
+def enlarge(run: Run, plan: Plan, graphs: dict[str, Graph], ready: Entrants, watch: Watch) -> None:
+    """Search for the largest batches."""
+    with watch.steps("largest batch", sum(len(capacity.cases(plan, name)) for name in graphs)) as s:
+        for what, message in capacity.explore(run, plan, graphs, ready):
+            s.step(f"{what}: {message}")
 
 
 def same_environments(run: Run, ready: Entrants) -> None:

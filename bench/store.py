@@ -8,7 +8,8 @@ Format history:
     1   kinds: process, block, memory, outcome, verdict
     2   contenders may be untuned: `tuned` in every line that has a mode
     3   a process has several blocks of a phase: `process`, which was `round`, and `round` in it;
-        kinds: warmup (was part of block), repetition, stop
+        memory: a process for each phase; readings before, in and after the steps, and `least`;
+        kinds: warmup (was part of block), repetition, stop, largest (batch that fits)
         (kinds that a reader does not know are skipped; added since: training)
 """
 
@@ -26,6 +27,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from bench.errors import BenchError
+from bench.weighing import WEIGHED, weighed
 
 FORMAT = 3
 READABLE = (1, 2, 3)
@@ -182,7 +184,8 @@ class Tables:
     seconds per step. warmups: the first call and how long until samples were level, seconds.
     memory: bytes. processes: import and build seconds. outcomes: how each contender fared in each
     cell. verdicts: the parity gate's. stops: why no more processes of a network were taken.
-    training: what each network came to with each seed, see bench/training.py."""
+    largest: `batch`, the largest that fits, and the smallest that is `too_large`. training: what
+    each network came to with each seed, see bench/training.py."""
 
     samples: pd.DataFrame
     blocks: pd.DataFrame
@@ -192,6 +195,7 @@ class Tables:
     outcomes: pd.DataFrame
     verdicts: pd.DataFrame
     stops: pd.DataFrame
+    largest: pd.DataFrame
     training: pd.DataFrame
 
 
@@ -200,9 +204,10 @@ WARM = ("first_call", "level", "warmup")  # what blocks of formats 1 and 2 say o
 EMPTY = {  # the columns of a table without rows
     "blocks": [*CASE, *CELL, "process", "round", "repeats", "samples", "settle", "cpu_per_step"],
     "warmups": [*CASE, *CELL, "process", "first_call", "level", "seconds", "samples"],
-    "memory": [*CASE, *CELL, "round", "baseline", "peak", "used"],
+    "memory": [*CASE, *CELL, "baseline", "peak", *WEIGHED],
     "processes": [*CASE, "model", "batch", "process", "import_seconds", "build_seconds"],
     "outcomes": [*CASE, *CELL, "process", "status", "reason"],
+    "largest": [*CASE, *CELL, "too_large", "limit"],
     "verdicts": [*CASE, "model", "phase", "status", "reason", "worst_error", "bound"],
     "stops": ["run", "model", "batch", "reason", "processes", "widest", "within"],
     "training": [*CASE, "model", "seed", "status", "reason", "train_loss_end", "test_error_end"],
@@ -226,6 +231,7 @@ def load(*paths: str | Path) -> Tables:
         "outcomes": rows.get("outcome", []),
         "verdicts": rows.get("verdict", []),
         "stops": rows.get("stop", []),
+        "largest": [{k: v for k, v in e.items() if k != "tries"} for e in rows.get("largest", [])],
         "training": rows.get("training", []),
     }
     frames = {k: pd.DataFrame(v, columns=None if v else EMPTY[k]) for k, v in found.items()}
@@ -238,15 +244,6 @@ def long(blocks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         shared = {k: block[k] for k in SAMPLES if k in block}
         for index, seconds in enumerate(block["samples"]):
             yield shared | {"sample": index, "seconds": seconds}
-
-
-def weighed(entry: dict[str, Any]) -> dict[str, Any]:
-    """A memory entry with the allocator's figures as columns. `used` is what the network took: on
-    a GPU the allocator's peak, on the CPU the process's peak resident size; bytes."""
-    allocator = entry.pop("allocator")
-    peaks = [allocator[k] for k in ("allocated_peak", "device_in_use") if k in allocator]
-    used = entry["peak"] if entry["device"] == "cpu" else next(iter(peaks), None)
-    return entry | {f"allocator_{k}": v for k, v in allocator.items()} | {"used": used}
 
 
 def warmed(entries: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

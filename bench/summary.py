@@ -13,8 +13,8 @@ from bench.store import CELL, CONTENDER, Run, Tables
 CASE = [*CELL, *CONTENDER]
 COLUMNS = [
     *CASE, "status", "median", "low", "high", "images_per_second", "ratio", "ratio_low",
-    "ratio_high", "verdict", "peak_memory", "first_call", "samples", "blocks", "processes",
-    "reason",
+    "ratio_high", "verdict", "peak_memory", "above_baseline", "times_least", "growth_per_step",
+    "marks", "largest_batch", "first_call", "samples", "blocks", "processes", "reason",
 ]  # fmt: skip
 
 
@@ -43,8 +43,8 @@ def blocks(samples: pd.DataFrame) -> stats.Blocks:
 
 def summarise(run: Run, tables: Tables) -> pd.DataFrame:
     """One row for each planned case: seconds per step with a 95% interval, throughput, the ratio
-    to the fastest of its cell and what can be said of it, peak memory in bytes; or its status and
-    the reason. An interval is empty where a single process was measured."""
+    to the fastest of its cell and what can be said of it; or its status and the reason. An interval
+    is empty where a single process was measured. Memory: see `extra`."""
     measured = {key: blocks(group) for key, group in tables.samples.groupby(CASE)}
     ratios = to_fastest(measured)
     verdicts = dict(zip(ratios, stats.verdicts(list(ratios.values())), strict=True))
@@ -91,9 +91,19 @@ def outcome(tables: Tables, case: dict[str, Any]) -> dict[str, Any]:
 
 
 def extra(tables: Tables, case: dict[str, Any]) -> dict[str, Any]:
-    """Peak memory, and the median of the first calls (tracing and compiling included)."""
+    """The median of the first calls (tracing and compiling included), and bytes: peak memory of the
+    process (on a GPU the allocator's), the network's part of it, how many times the least possible
+    that is, what each step adds, marks such as `leaks`, and
+    the largest batch that fits."""
     memory, warmups = matching(tables.memory, case), matching(tables.warmups, case)
-    found = {"peak_memory": memory["used"].max()} if len(memory) else {}
+    largest = matching(tables.largest, {k: v for k, v in case.items() if k != "batch"})
+    found: dict[str, Any] = {"marks": ""}
+    if len(largest):
+        found["largest_batch"] = int(largest["batch"].iloc[-1])
+    if len(memory):
+        last = memory.iloc[-1]
+        names = ("above_baseline", "times_least", "growth_per_step", "marks")
+        found |= {"peak_memory": memory["used"].max()} | {name: last[name] for name in names}
     return found | ({"first_call": warmups["first_call"].median()} if len(warmups) else {})
 
 

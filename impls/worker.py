@@ -55,14 +55,30 @@ def load(name, path):
     return module
 
 
-def status_kib(field):
-    """A field of /proc/self/status in bytes, or None where there is none."""
+FIELDS = {
+    "resident": "VmRSS", "peak": "VmHWM", "anonymous": "RssAnon", "file": "RssFile",
+    "shared": "RssShmem",
+}  # fmt: skip
+
+
+def resident():
+    """Memory of this process in bytes (proc(5), status); {} where there is no /proc."""
     try:
         with open("/proc/self/status") as lines:
-            found = [line for line in lines if line.startswith(field + ":")]
+            found = dict(line.split(":", 1) for line in lines)
     except IOError:
-        return None
-    return int(found[0].split()[1]) * 1024 if found else None
+        return {}
+    return {k: int(found[v].split()[0]) * 1024 for k, v in FIELDS.items() if v in found}
+
+
+def settled():
+    """Memory in use, after the C library gave back what it only keeps for later."""
+    gc.collect()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (OSError, AttributeError):
+        pass  # another C library than glibc
+    return resident()
 
 
 def reset_peak():
@@ -93,7 +109,7 @@ class Worker(object):
         return {
             "framework": module.NAME, "mode": mode, "import_seconds": seconds, "pid": os.getpid(),
             "python": sys.version.split()[0], "versions": dict(self.adapter.versions()),
-            "rss": status_kib("VmRSS"),
+            "rss": resident().get("resident"),
         }  # fmt: skip
 
     def build(self, graph, weights):
@@ -189,16 +205,38 @@ class Worker(object):
             "repeats": repeats, "settle": settle, "samples": results, "wall": wall, "cpu": cpu,
         }  # fmt: skip
 
-    def memory(self, phase, inputs, steps):
-        """Memory before the phase is prepared and at its peak over some steps, in bytes."""
-        gc.collect()
-        baseline = status_kib("VmRSS")
-        resettable = reset_peak()
+    def settle(self, phase, inputs):
+        """Take two steps of a trivial network; the memory that everything takes without a real one,
+        and the device allocator's figures."""
         step = self.adapter.step(phase, *self.arrays(inputs))
-        for _ in range(steps):
+        for _ in range(2):
             self.adapter.wait(step())
-        peak = status_kib("VmHWM") if resettable else None
-        return {"baseline": baseline, "peak": peak, "allocator": self.adapter.memory()}
+        del step
+        return {"settled": settled(), "allocator": self.adapter.memory()}
+
+    def memory(self, phase, inputs, least, most, seconds, batch=None):
+        """Memory as built, over the first step (which compiles) and over the steps after it: at
+        least `least`, and up to `most` within `seconds`. Bytes; `after` is a list, of each step.
+
+        `batch` repeats the images up to so many."""
+        built = settled()
+        step = self.adapter.step(phase, *self.arrays(inputs, batch))
+        settled()
+        reset_peak()
+        self.adapter.wait(step())
+        first = resident()
+        settled()
+        reset, ready, after, allocated = reset_peak(), resident(), [], []
+        start = time.perf_counter()
+        while len(after) < least or (len(after) < most and time.perf_counter() - start < seconds):
+            self.adapter.wait(step())
+            gc.collect()  # what Python would collect at some later step is no leak
+            after.append(resident().get("anonymous"))
+            allocated.append(self.adapter.memory())
+        return {
+            "built": built, "first": first, "ready": ready, "last": resident(), "reset": reset,
+            "after": after, "allocated": allocated, "allocator": allocated[-1],
+        }  # fmt: skip
 
     def repeats(self, step, shortest):
         """How many steps make a sample of `shortest` seconds: doubled until it lasts."""
@@ -216,11 +254,15 @@ class Worker(object):
         wait(result)
         return (clock() - start) / repeats
 
-    def arrays(self, path):
+    def arrays(self, path, batch=None):
+        """Images and labels of a file; as many as `batch`, repeated if there are not so many."""
         import numpy
 
         with numpy.load(path, allow_pickle=False) as arrays:
-            return arrays["x"], arrays["y"]
+            x, y = arrays["x"], arrays["y"]
+        if batch is None:
+            return x, y
+        return numpy.resize(x, (batch, *x.shape[1:])), numpy.resize(y, batch)
 
     def save(self, path, arrays):
         import numpy

@@ -99,7 +99,7 @@ def test_opening_what_is_no_run_names_the_runs_beside_it(run: Run) -> None:
 
 def test_a_newer_format_is_refused(run: Run) -> None:
     run.replace(HEADER | {"format": store.FORMAT + 1})
-    with pytest.raises(BenchError, match=r"run\.json has format 3; this version reads 1, 2"):
+    with pytest.raises(BenchError, match=r"run\.json has format 4; this version reads 1, 2, 3"):
         Run.open(run.folder)
 
 
@@ -239,6 +239,7 @@ def test_the_other_tables_have_a_row_for_each_entry(run: Run) -> None:
     counts = {name: len(frame) for name, frame in vars(tables).items()}
     assert counts == {
         "samples": 8, "blocks": 4, "memory": 2, "processes": 1, "outcomes": 1, "verdicts": 1,
+        "largest": 0,
     }  # fmt: skip
     first = tables.blocks.iloc[0]
     assert (first["samples"], first["warmup_steps"], first["cpu_per_step"]) == (3, 2, 1.0)
@@ -279,6 +280,12 @@ def test_the_summary_has_medians_over_rounds(rows: dict[str, dict[str, Any]]) ->
     assert (quick["samples"], quick["processes"]) == (4, 2)
     assert (quick["peak_memory"], slow["first_call"]) == (2**20, 1.0)
     assert pd.isna(slow["peak_memory"])
+
+
+def test_memory_of_older_runs_has_its_peak_and_no_baseline(rows: dict[str, dict[str, Any]]) -> None:
+    quick = rows["quick"]  # fill() writes lines as format 2 had them
+    assert (quick["peak_memory"], quick["marks"]) == (2**20, "")
+    assert pd.isna(quick["above_baseline"]) and pd.isna(quick["times_least"])
 
 
 def test_the_fastest_is_1_and_the_others_are_so_many_times(

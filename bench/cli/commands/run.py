@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 @click.option("--processes", type=click.IntRange(min=1), help="Of each contender, as planned.")
 @click.option("--within", metavar="3%", help="Stop where ratios are known so precisely.")
 @click.option("--seed", type=int, default=0, help="Of the order of turns.")
+@click.option("--largest-batch", is_flag=True, help="Search also for the largest that fits.")
+@click.option("--memory-limit", metavar="4G", help="Of that, on the CPU. Default: 90% of the free.")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Complete a run.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The new run's folder.")
 @click.option(
@@ -68,6 +70,8 @@ def command(
         emit(json.loads(frame.to_json(orient="records")))
     else:
         console.summary(frame)
+        if len(tables.largest):
+            console.largest(tables.largest)
         for line in [*tunings(place.header()), *summary.stops(tables)]:
             console.out.print(line, markup=False)
         console.say(f"samples: {place.journal}")
