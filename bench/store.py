@@ -141,9 +141,7 @@ def parsed(line: str) -> dict[str, Any] | None:
         entry = json.loads(line)
     except ValueError:
         return None
-    if not isinstance(entry, dict):
-        return None
-    return upgraded(entry)
+    return entry if isinstance(entry, dict) else None
 
 
 def upgraded(entry: dict[str, Any]) -> dict[str, Any]:
@@ -220,7 +218,7 @@ def load(*paths: str | Path) -> Tables:
     rows: dict[str, list[dict[str, Any]]] = {}
     for path in paths:
         run = Run.open(Path(path))
-        for entry in run.entries():
+        for entry in map(upgraded, run.entries()):
             rows.setdefault(entry.pop("kind", ""), []).append({"run": run.folder.name, **entry})
     blocks = rows.get("block", [])
     found = {

@@ -63,12 +63,11 @@ def main(framework: str, mode: str | None, **options: int) -> None:
 
 
 def report(samples: dict[str, list[float]], what: str) -> None:
-    """Each round is a pair, drawn together."""
-    ours, hand = ({i: [s] for i, s in enumerate(samples[k])} for k in ("ours", "handwritten"))
+    """Each round is a pair, and a replicate: the interval is of this process, not of others."""
+    ours, hand = ({(i, 0): [s] for i, s in enumerate(samples[k])} for k in ("ours", "handwritten"))
     for name, side in (("ours", ours), ("handwritten", hand)):
         click.echo(f"{name}: median {stats.median(side).value * 1e3:.1f} ms of {len(side)}")
-    pairs = {i: [ours[i][0] / hand[i][0]] for i in ours}
-    ratio = stats.median(pairs)
+    ratio = stats.ratio(ours, hand)
     click.echo(f"{what}: ratio {ratio.value:.3f} (95%: {ratio.low:.3f} to {ratio.high:.3f})")
 
 

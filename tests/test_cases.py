@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,6 @@ from bench import cases
 from bench.cases import Cell, Contender, Plan
 from bench.errors import BenchError
 from bench.frameworks import Framework, Place
-from bench.schedule import MEMORY, Turn, turns
 
 
 def framework(name: str, *modes: str) -> Framework:
@@ -25,7 +22,8 @@ ONE, TWO = framework("one", "eager", "compile"), framework("two", "graph", "eage
 PLAN = Plan(
     contenders=tuple(Contender(f, "eager") for f in ("a", "b", "c", "d")),
     models=("lenet5", "vgg16", "alexnet"), phases=("inference", "train"), batches=(1, 8),
-    device="cpu", precision="fp32", threads=2, profile="quick", budget=480.0, rounds=4, seed=7,
+    device="cpu", precision="fp32", threads=2, profile="quick", budget=480.0, processes=4,
+    within=0.03, seed=7,
 )  # fmt: skip
 
 
@@ -96,6 +94,17 @@ def test_wrong_durations_are_named(text: str) -> None:
         cases.seconds(text)
 
 
+@pytest.mark.parametrize(("text", "share"), [("3%", 0.03), ("0.03", 0.03), ("12.5%", 0.125)])
+def test_shares(text: str, share: float) -> None:
+    assert cases.share(text) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("text", ["", "%", "0", "-3%", "100%", "3", "nan", "3 %%", "x"])
+def test_wrong_shares_are_named(text: str) -> None:
+    with pytest.raises(BenchError, match=f"--within {text!r} is not a share between 0 and 1"):
+        cases.share(text)
+
+
 # -- the plan -------------------------------------------------------------------------------------
 
 
@@ -104,14 +113,12 @@ def test_a_plan_survives_json() -> None:
 
 
 def test_a_plan_from_an_old_journal_may_lack_nothing() -> None:
-    with pytest.raises(KeyError, match="rounds"):
-        Plan.from_json({k: v for k, v in PLAN.to_json().items() if k != "rounds"})
+    with pytest.raises(KeyError, match="processes"):
+        Plan.from_json({k: v for k, v in PLAN.to_json().items() if k != "processes"})
 
 
-def test_a_share_is_the_budget_over_all_turns_and_phases() -> None:
+def test_a_share_is_the_budget_over_all_contenders_cells_and_processes() -> None:
     assert PLAN.share == 480 / (3 * 2 * 2 * 4 * 4)
-    blocks = [c for t in turns(PLAN) if not t.weighs for c in PLAN.cells(t.model, t.batch)]
-    assert PLAN.share * len(blocks) == pytest.approx(PLAN.budget)
 
 
 def test_cells_of_a_network_are_its_phases() -> None:
@@ -125,60 +132,5 @@ def test_profiles_use_words_that_exist(name: str) -> None:
     profile = cases.PROFILES[name]
     assert set(profile.phases) <= set(cases.PHASES)
     assert profile.modes in ("default", "all")
-    assert profile.rounds >= 1
+    assert profile.processes >= 1 and 0 < profile.within < 1
     assert profile.budget > 0
-
-
-# -- the schedule ---------------------------------------------------------------------------------
-
-
-def rounds(plan: Plan) -> dict[int, list[Turn]]:
-    """The turns of each round, in order."""
-    found: dict[int, list[Turn]] = {}
-    for turn in turns(plan):
-        found.setdefault(turn.round, []).append(turn)
-    return found
-
-
-def order(taken: list[Turn]) -> list[tuple[str, int, Contender]]:
-    return [(turn.model, turn.batch, turn.contender) for turn in taken]
-
-
-def test_everyone_measures_everything_once_in_every_round() -> None:
-    wanted = {
-        Turn(r, model, batch, contender)
-        for r in (MEMORY, 0, 1, 2, 3)
-        for model in PLAN.models
-        for batch in PLAN.batches
-        for contender in PLAN.contenders
-    }
-    assert Counter(turns(PLAN)) == Counter(wanted)
-
-
-def test_memory_comes_first_and_rounds_follow_each_other() -> None:
-    assert list(rounds(PLAN)) == [MEMORY, 0, 1, 2, 3]
-    numbers = [turn.round for turn in turns(PLAN)]
-    assert numbers == sorted(numbers)
-    assert all(turn.weighs == (turn.round == MEMORY) for turn in turns(PLAN))
-
-
-def test_rivals_meet_without_another_network_in_between() -> None:
-    for taken in rounds(PLAN).values():
-        for start in range(0, len(taken), 4):
-            assert len({(turn.model, turn.batch) for turn in taken[start : start + 4]}) == 1
-
-
-def test_the_order_is_drawn_anew_in_each_round() -> None:
-    orders = [order(taken) for taken in rounds(PLAN).values()]
-    assert all(first != second for i, first in enumerate(orders) for second in orders[:i])
-
-
-def test_nobody_always_comes_first() -> None:
-    plan = replace(PLAN, rounds=20, models=("lenet5",), batches=(1,))
-    firsts = {taken[0].contender for taken in rounds(plan).values()}
-    assert firsts == set(plan.contenders)
-
-
-def test_the_order_is_that_of_the_seed() -> None:
-    assert list(turns(PLAN)) == list(turns(replace(PLAN)))
-    assert list(turns(PLAN)) != list(turns(replace(PLAN, seed=8)))

@@ -6,10 +6,12 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
-from bench.client import Failure, environment, processors
+from bench.client import Failure, Worker, environment, processors
 from bench.conformance import case
 from bench.parity import save
 from bench.weights import batch, weights
@@ -109,18 +111,54 @@ def test_a_worker_is_bound_to_its_processors_and_sees_only_the_whitelist(
         assert os.sched_getaffinity(running.process.pid) == set(processors(1))
 
 
-def measured(files: dict[str, str], phase: str, **arguments: float) -> dict[str, object]:
-    with worker("toy", Path(files["graph"]).with_name("log")) as running:
-        running.call("hello", 30, **HELLO)
-        running.call("build", 30, graph=files["graph"], weights=files["weights"])
-        running.call("warmup", 30, phase=phase, inputs=files["inputs"], seconds=0.1)
-        return running.call("measure", 30, phase=phase, samples=5, **arguments)
+def warm(running: Worker, files: dict[str, str], phase: str, shortest: float = 0.0) -> Any:
+    running.call("hello", 30, **HELLO)
+    running.call("build", 30, graph=files["graph"], weights=files["weights"])
+    asked = {"phase": phase, "inputs": files["inputs"], "seconds": 0.1, "shortest": shortest}
+    return running.call("warmup", 30, **asked)
 
 
 def test_a_block_has_at_least_one_sample_whatever_its_time(files: dict[str, str]) -> None:
-    assert len(measured(files, "train", seconds=0.0, shortest=0.0)["samples"]) == 1  # type: ignore[arg-type]
+    with worker("toy", Path(files["graph"]).with_name("log")) as running:
+        warm(running, files, "train")
+        block = running.call("measure", 30, phase="train", seconds=0.0, samples=5)
+        assert (len(block["samples"]), block["settle"] > 0) == (1, True)
+        block = running.call("measure", 30, phase="train", seconds=9.0, samples=1)
+        assert (len(block["samples"]), block["settle"]) == (1, None)
 
 
 def test_short_steps_are_repeated_until_the_clock_can_tell(files: dict[str, str]) -> None:
-    block = measured(files, "inference", seconds=1.0, shortest=0.02)
-    assert block["repeats"] > 1 and len(block["samples"]) == 5  # type: ignore[operator, arg-type]
+    with worker("toy", Path(files["graph"]).with_name("log")) as running:
+        warmed = warm(running, files, "inference", shortest=0.02)
+        block = running.call("measure", 30, phase="inference", seconds=9.0, samples=5)
+    assert block["repeats"] == warmed["repeats"] > 1 and len(block["samples"]) == 5
+    assert warmed["first_call"] > 0 and warmed["samples"] and warmed["seconds"] > 0
+
+
+def used(running: Worker) -> float:
+    times = psutil.Process(running.process.pid).cpu_times()
+    return times.user + times.system
+
+
+def test_one_that_is_paused_uses_no_processor_whatever_its_threads_do(tmp_path: Path) -> None:
+    with worker("spinner", tmp_path / "log") as running:
+        running.call("hello", 30, **HELLO)
+        before = used(running)
+        while used(running) == before:
+            time.sleep(0.01)  # it does spin
+        running.pause()
+        while psutil.Process(running.process.pid).status() != psutil.STATUS_STOPPED:
+            time.sleep(0.01)
+        before = used(running)
+        time.sleep(0.3)
+        assert used(running) == before
+        running.resume()
+        while used(running) == before:
+            time.sleep(0.01)  # and again
+
+
+def test_a_paused_one_can_be_ended(tmp_path: Path) -> None:
+    with worker("toy", tmp_path / "log") as running:
+        running.call("hello", 30, **HELLO)
+        running.pause()
+    assert running.process.returncode == -signal.SIGKILL

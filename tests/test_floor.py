@@ -80,8 +80,10 @@ def test_the_worker_serves_on(version: str, tmp_path: Path) -> None:
         worker.call("build", 60, graph=files["graph"], weights=files["weights"])
         counted = worker.call("parameters", 60, out=str(tmp_path / "p.npz"))
         assert counted["parameters"] == graph.params
-        worker.call("warmup", 60, phase="train", inputs=files["inputs"], seconds=0.05)
-        block = worker.call("measure", 60, phase="train", samples=3, seconds=0.05, shortest=1e-3)
+        asked = {"phase": "train", "inputs": files["inputs"]}
+        worker.call("warmup", 60, **asked, seconds=0.05, shortest=1e-3)
+        block = worker.call("measure", 60, phase="train", samples=3, seconds=0.05)
         assert len(block["samples"]) == 3 or block["wall"] >= 0.05
-        weighed = worker.call("memory", 60, phase="train", inputs=files["inputs"], steps=1)
-        assert weighed["peak"] > weighed["baseline"] // 2
+        assert worker.call("settle", 60, **asked)["settled"]["resident"] > 0
+        weighed = worker.call("memory", 60, **asked, least=1, most=1, seconds=0)
+        assert weighed["last"]["peak"] >= weighed["last"]["resident"] > 0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from bench import store, summary
@@ -27,7 +27,7 @@ GRAPHS: dict[str, Graph] = {name: build(small, name, (3, 9, 8)) for name in ("on
 PLAN = Plan(
     contenders=(TOY, Contender("toy", "other")), models=("one", "two"),
     phases=("inference", "train"), batches=(2,), device="cpu", precision="fp32", threads=1,
-    profile="smoke", budget=0.8, rounds=2, seed=3,
+    profile="smoke", budget=0.8, processes=2, within=0.1, seed=3,
 )  # fmt: skip
 
 
@@ -43,7 +43,11 @@ def racing(run: store.Run, plan: Plan = PLAN) -> Race:
 
 
 def finish(race: Race) -> None:
-    list(race.go(race.turns()))
+    list(race.go())
+
+
+def summarised(race: Race) -> pd.DataFrame:
+    return summary.summarise(race.run, store.load(race.run.folder))
 
 
 def samples(folder: Path) -> list[tuple[Any, ...]]:
@@ -53,56 +57,113 @@ def samples(folder: Path) -> list[tuple[Any, ...]]:
 def test_every_case_of_the_plan_gets_samples_memory_and_a_row(tmp_path: Path) -> None:
     race = begin(tmp_path / "run")
     finish(race)
-    frame = summary.summarise(race.run, store.load(tmp_path / "run"))
+    frame = summarised(race)
     assert len(frame) == 8 and set(frame["status"]) == {"ok"}
     assert (frame["processes"] == 2).all() and (frame["samples"] >= 2).all()
     assert (frame["low"] <= frame["median"]).all() and (frame["median"] <= frame["high"]).all()
     assert (frame["peak_memory"] > 1e6).all() and (frame["marks"] == "").all()
     assert (frame["above_baseline"].abs() < 2**20).all()  # less than can be told
-    memory = store.load(tmp_path / "run").processes.query("round == -1")
+    memory = store.load(tmp_path / "run").processes.query("process == -1")
     assert len(memory) == memory["pid"].nunique() == 8  # a process for each phase
     assert (frame.groupby("phase")["ratio"].min() == 1).all()
 
 
+def test_contenders_alternate_in_blocks(tmp_path: Path) -> None:
+    race = begin(tmp_path / "run", replace(PLAN, models=("one",), budget=6.0))
+    finish(race)
+    blocks = store.load(tmp_path / "run").blocks
+    for _, heat in blocks.groupby(["process", "phase"]):
+        assert len(heat) >= 6
+        assert heat["round"].tolist() == [n // 2 for n in range(len(heat))]
+        firsts = heat["mode"].tolist()[::2]
+        assert all(len(set(pair)) == 2 for pair in zip(firsts, heat["mode"][1::2], strict=True))
+    assert blocks["mode"].iloc[::2].nunique() == 2  # not always the same one first
+
+
+def test_the_processes_of_a_heat_run_side_by_side(tmp_path: Path) -> None:
+    """One process for all blocks of a contender, warm all along; another in the next heat."""
+    race = begin(tmp_path / "run", replace(PLAN, models=("one",)))
+    finish(race)
+    processes = store.load(tmp_path / "run").processes.query("process >= 0")
+    assert processes.groupby(["process", "mode"])["pid"].nunique().eq(1).all()
+    assert processes["pid"].nunique() == len(processes) == 4
+
+
+def until(folder: Path, within: float) -> tuple[Race, dict[str, Any]]:
+    """A race of three rounds a process on one network, and why it stopped."""
+    plan = replace(PLAN, models=("one",), processes=3, within=within, budget=9.0)
+    race = begin(folder, plan)
+    race.progress.wanted = lambda *_: 3  # type: ignore[method-assign]
+    finish(race)
+    (stop,) = store.load(folder).stops.to_dict("records")
+    return race, stop
+
+
+def test_it_stops_when_it_is_precise_and_says_so(tmp_path: Path) -> None:
+    _, stop = until(tmp_path / "run", within=1e9)
+    assert (stop["reason"], stop["processes"]) == ("precise", 3)
+    assert stop["widest"] <= stop["within"]
+
+
+def test_else_it_goes_on_until_the_budget_is_spent(tmp_path: Path) -> None:
+    race, stop = until(tmp_path / "run", within=1e-9)
+    assert stop["reason"] == "budget" and stop["processes"] > 3 and stop["widest"] > 1e-9
+    assert race.progress.spent() <= race.plan.budget
+
+
 def test_a_killed_run_is_completed_and_loses_no_sample(tmp_path: Path) -> None:
     race = begin(tmp_path / "run")
-    for index, _ in enumerate(race.go(race.turns())):
-        if index == 5:
+    for index, _ in enumerate(race.go()):
+        if index == 7:
             break  # killed here
     before = samples(tmp_path / "run")
     journal = tmp_path / "run" / store.JOURNAL
     journal.write_bytes(journal.read_bytes() + b'{"kind": "block", "framew')  # in flight
     again = racing(store.Run.open(tmp_path / "run"))
-    assert 0 < len(again.turns()) < len(begin(tmp_path / "whole").turns())
+    assert 0 < again.steps() < begin(tmp_path / "whole").steps()
     with again.run.writing():
         finish(again)
     after = samples(tmp_path / "run")
     assert before and after[: len(before)] == before
-    assert racing(store.Run.open(tmp_path / "run")).turns() == []
-    frame = summary.summarise(again.run, store.load(tmp_path / "run"))
-    assert set(frame["status"]) == {"ok"} and (frame["processes"] == 2).all()
+    frame = summarised(again)
+    assert set(frame["status"]) == {"ok"} and (frame["processes"] >= 2).all()
+    done = racing(store.Run.open(tmp_path / "run"))
+    assert done.steps() == 0 and list(done.go()) == []
 
 
-def test_a_phase_cut_off_in_the_middle_of_a_turn_is_the_only_one_repeated(tmp_path: Path) -> None:
-    race = begin(tmp_path / "run")
-    finish(race)
-    journal = tmp_path / "run" / store.JOURNAL
-    lines = journal.read_text().splitlines(keepends=True)
-    journal.write_text("".join(lines[:-1]))
-    again = racing(store.Run.open(tmp_path / "run"))
-    (turn,) = again.turns()
-    assert [cell.phase for cell in again.left(turn)] == [json.loads(lines[-1])["phase"]]
+def test_a_heat_cut_off_keeps_its_number_and_its_samples(tmp_path: Path) -> None:
+    race = begin(tmp_path / "run", replace(PLAN, models=("one",)))
+    for what, _ in race.go():
+        if what.endswith("inference"):
+            break
+    again = racing(store.Run.open(tmp_path / "run"), race.plan)
+    finish(again)
+    blocks = store.load(tmp_path / "run").blocks
+    assert sorted(blocks["process"].unique()) == [0, 1, 2]
+    assert set(blocks.query("process == 0")["phase"]) == {"inference"}
 
 
 def test_one_failing_framework_stops_nobody_and_says_why(tmp_path: Path) -> None:
     refuses = Contender("refuses", "plain")
-    race = begin(tmp_path / "run", replace(PLAN, contenders=(TOY, CRASH, refuses), rounds=1))
+    race = begin(tmp_path / "run", replace(PLAN, contenders=(TOY, CRASH, refuses), processes=1))
     finish(race)
-    frame = summary.summarise(race.run, store.load(tmp_path / "run")).set_index("framework")
+    frame = summarised(race).set_index("framework")
     assert set(frame.loc["toy", "status"]) == {"ok"}
     assert set(frame.loc["crash", "status"]) == {"died"}
     assert set(frame.loc["refuses", "status"]) == {"unsupported"}
     assert frame.loc["refuses", "reason"].str.contains("no convolution").all()
+
+
+def test_one_that_dies_in_its_block_leaves_the_others_racing(tmp_path: Path) -> None:
+    dies = Contender("mortal", "plain")
+    race = begin(tmp_path / "run", replace(PLAN, contenders=(TOY, dies), models=("one",), budget=4))
+    finish(race)
+    frame = summarised(race).set_index(["framework", "phase"])
+    assert set(frame.loc["toy", "status"]) == {"ok"}
+    assert (frame.loc["toy", "processes"] == 2).all()
+    outcomes = store.load(tmp_path / "run").outcomes
+    assert set(outcomes["framework"]) == {"mortal"}
+    assert outcomes["reason"].str.contains("SIGKILL").all()
 
 
 def test_no_parity_no_number(tmp_path: Path) -> None:
@@ -110,7 +171,7 @@ def test_no_parity_no_number(tmp_path: Path) -> None:
     bad = Verdict("toy", "plain", True, "one", "training", "wrong", "conv1/weight is off by 2")
     race.refuse([bad])
     finish(race)
-    frame = summary.summarise(race.run, store.load(tmp_path / "run"))
+    frame = summarised(race)
     refused = frame[frame["status"] == "wrong"]
     assert refused[["framework", "mode", "model", "phase"]].to_numpy().tolist() == [
         ["toy", "plain", "one", "train"]
@@ -120,10 +181,11 @@ def test_no_parity_no_number(tmp_path: Path) -> None:
 
 
 def test_a_share_is_kept_and_a_slow_contender_still_has_a_sample(tmp_path: Path) -> None:
-    race = begin(tmp_path / "run", replace(PLAN, budget=1e-6, rounds=1))
+    race = begin(tmp_path / "run", replace(PLAN, budget=1e-6, processes=1))
     finish(race)
-    blocks = store.load(tmp_path / "run").blocks
-    assert (blocks["samples"] == 1).all() and (blocks["warmup_steps"] <= 1).all()
+    tables = store.load(tmp_path / "run")
+    assert (tables.blocks.groupby(["model", "phase", "mode"]).size() == 1).all()
+    assert (tables.warmups["samples"] <= 1).all()
 
 
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:

@@ -1,124 +1,241 @@
-"""Medians, ratios and their intervals, on data whose truth is known."""
+"""Medians, ratios, their intervals and verdicts, on data whose truth is known."""
 
 from __future__ import annotations
+
+from math import exp, inf, log
 
 import numpy as np
 import pytest
 
 from bench import stats
-from bench.stats import Estimate
+from bench.stats import FASTER, SAME, SLOWER, UNDECIDED, Estimate
 
-RandomState = np.random.Generator
+Random = np.random.Generator
 
 
-def rounds(random: RandomState, count: int, samples: int, spread: float = 0.1) -> stats.Rounds:
-    """Samples about 1: each round has its own centre, spread as far as the samples are."""
-    centres = 1 + spread * random.standard_normal(count)
+def drawn(
+    random: Random,
+    processes: int,
+    rounds: int = 4,
+    between: float = 0.1,
+    within: float = 0.1,
+    level: float = 1.0,
+) -> stats.Blocks:
+    """Blocks of three samples about `level`; spreads are of logarithms."""
+    centres = between * random.standard_normal(processes)
     return {
-        r: (c + spread * random.standard_normal(samples)).tolist() for r, c in enumerate(centres)
+        (p, r): (level * np.exp(c + within * random.standard_normal(3))).tolist()
+        for p, c in enumerate(centres)
+        for r in range(rounds)
     }
 
 
-def width(found: Estimate) -> float:
-    return found.high - found.low
+def times(factor: float, blocks: stats.Blocks) -> stats.Blocks:
+    return {block: [factor * s for s in samples] for block, samples in blocks.items()}
 
 
-def test_the_median_is_that_of_the_rounds_medians() -> None:
-    found = stats.median({0: [1.0, 2.0, 99.0], 1: [5.0], 2: [9.0, 7.0, 8.0, 8.0]})
-    assert found.value == 5.0
-    assert 0 < found.low < 5 < found.high
+def covers(found: Estimate, truth: float) -> bool:
+    return found.low <= truth <= found.high
 
 
-def test_a_slow_first_sample_moves_the_median_little() -> None:
-    assert stats.median({0: [1.0] * 10 + [50.0], 1: [1.0] * 10 + [60.0]}) == Estimate(1, 1, 1)
+# -- medians --------------------------------------------------------------------------------------
 
 
-def test_a_single_sample_is_its_own_interval() -> None:
-    assert stats.median({3: [0.25]}) == Estimate(0.25, 0.25, 0.25)
-    assert stats.ratio({3: [0.25]}, {3: [0.125]}) == Estimate(2, 2, 2)
+def test_blocks_come_to_their_medians_processes_to_those_of_blocks() -> None:
+    blocks = {(0, 0): [1.0, 2.0, 99.0], (0, 1): [2.0], (0, 2): [50.0], (1, 0): [8.0]}
+    assert stats.median(blocks).value == pytest.approx(4)  # between 2 and 8, by factors
 
 
-def test_estimates_are_reproducible() -> None:
-    data = rounds(np.random.default_rng(0), 4, 9)
-    assert stats.median(data) == stats.median(data)
-    assert stats.ratio(data, data) == stats.ratio(data, data)
+def test_a_slow_sample_or_round_moves_nothing() -> None:
+    calm = {(p, r): [1.0] * 5 for p in (0, 1) for r in (0, 1, 2)}
+    disturbed = calm | {(0, 0): [1.0] * 4 + [50.0], (1, 2): [9.0] * 5}
+    assert stats.median(disturbed) == stats.median(calm)
+
+
+def test_one_process_says_nothing_of_others() -> None:
+    found = stats.median({(3, 0): [0.25], (3, 1): [0.25]})
+    assert (found.value, found.low, found.high, found.width) == (0.25, 0, inf, inf)
+    assert stats.verdicts([found]) == [UNDECIDED]
 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 12])
-def test_the_interval_covers_the_true_median_for_few_rounds_too(count: int) -> None:
-    """Plain bootstrap intervals cover it in 68% of cases for two rounds, 86% for three."""
+def test_the_interval_covers_the_truth_in_95_of_100_cases(count: int) -> None:
     random = np.random.default_rng(5)
-    found = [stats.median(rounds(random, count, 15, 0.02)) for _ in range(100)]
-    assert np.mean([f.low <= 1 <= f.high for f in found]) >= 0.93
-    assert np.mean([width(f) for f in found]) < 10 * 0.02 * stats.widening(count)
+    found = [stats.median(drawn(random, count)) for _ in range(600)]
+    assert 0.93 <= np.mean([covers(f, 1) for f in found]) <= 0.975
 
 
-def test_the_interval_of_a_single_round_covers_the_median_of_its_process() -> None:
+def test_samples_and_rounds_do_not_replace_processes() -> None:
+    """However many there are: three processes that differ by 10% know the time to some 20%."""
     random = np.random.default_rng(6)
-    found = [stats.median({0: random.standard_normal(31).tolist()}) for _ in range(150)]
-    covered = np.mean([f.low <= 0 <= f.high for f in found])
-    assert 0.88 <= covered <= 0.995
+    many = [stats.median(drawn(random, 3, rounds=50, within=0.01)) for _ in range(100)]
+    assert np.mean([covers(f, 1) for f in many]) >= 0.9
+    assert np.median([f.width for f in many]) > 0.15
 
 
-def test_the_interval_knows_that_rounds_differ() -> None:
-    """Many samples of few processes: only the bootstrap over rounds sees what differs."""
-    random = np.random.default_rng(7)
-    data = {r: (c + 1e-4 * random.standard_normal(200)).tolist() for r, c in enumerate((1, 2, 3))}
-    assert width(stats.median(data)) > 0.9
-
-
-def test_more_rounds_narrow_the_interval() -> None:
+def test_more_processes_narrow_the_interval() -> None:
     random = np.random.default_rng(8)
     few, many = (
-        np.mean([width(stats.median(rounds(random, n, 5))) for _ in range(8)]) for n in (6, 48)
+        np.median([stats.median(drawn(random, n)).width for _ in range(30)]) for n in (4, 36)
     )
-    assert many < few / 2
+    assert many < few / 3
+
+
+# -- ratios ---------------------------------------------------------------------------------------
 
 
 def test_the_ratio_of_known_data() -> None:
-    random = np.random.default_rng(9)
-    base = rounds(random, 12, 15, 0.02)
-    slower = {r: [3 * s for s in samples] for r, samples in base.items()}
-    found = stats.ratio(slower, base)
-    assert found.value == pytest.approx(3)
-    assert found.low <= 3 <= found.high
-    assert width(found) < 0.2
+    base = drawn(np.random.default_rng(9), 6)
+    found = stats.ratio(times(3, base), base)
+    assert found.value == pytest.approx(3) and found.width < 1e-9
 
 
 def test_a_ratio_turned_round_is_the_inverse() -> None:
     random = np.random.default_rng(10)
-    one, two = rounds(random, 6, 9), rounds(random, 6, 9)
+    one, two = drawn(random, 6), drawn(random, 6)
     there, back = stats.ratio(one, two), stats.ratio(two, one)
     assert there.value == pytest.approx(1 / back.value)
-    assert there.low == pytest.approx(1 / back.high, rel=0.05)
+    assert there.low == pytest.approx(1 / back.high)
 
 
-def common_factor(random: RandomState) -> tuple[stats.Rounds, stats.Rounds]:
+def on_one_machine(random: Random, processes: int = 6) -> tuple[stats.Blocks, stats.Blocks]:
     """Two contenders, the second twice as slow, on a machine whose speed changes by round."""
-    speeds = np.exp(0.4 * random.standard_normal(10))
+    speeds = {(p, r): exp(0.4 * random.standard_normal()) for p in range(processes) for r in (0, 1)}
     one, two = (
-        {r: (level * s * (1 + 0.01 * random.standard_normal(9))).tolist()
-         for r, s in enumerate(speeds)}
+        {block: (level * s * (1 + 0.01 * random.standard_normal(5))).tolist()
+         for block, s in speeds.items()}
         for level in (1.0, 2.0)
     )  # fmt: skip
     return one, two
 
 
-def test_rounds_that_share_a_condition_are_paired() -> None:
-    one, two = common_factor(np.random.default_rng(11))
+def test_what_the_machine_did_to_both_in_a_round_falls_out() -> None:
+    one, two = on_one_machine(np.random.default_rng(11))
     paired = stats.ratio(two, one)
-    strangers = stats.ratio({(r + 3) % 10: samples for r, samples in two.items()}, one)
-    assert paired.low <= 2 <= paired.high
-    assert width(paired) < width(strangers) / 4
+    shifted = {((p + 3) % 6, r): samples for (p, r), samples in two.items()}
+    assert covers(paired, 2)
+    assert paired.width < stats.ratio(shifted, one).width / 4
 
 
 def test_rounds_that_only_one_side_has_are_left_out_of_a_ratio() -> None:
-    one, two = common_factor(np.random.default_rng(12))
-    more = {**two, 99: [1000.0]}
-    assert stats.ratio(more, one) == stats.ratio(two, one)
+    one, two = on_one_machine(np.random.default_rng(12))
+    assert stats.ratio({**two, (0, 99): [1000.0]}, one) == stats.ratio(two, one)
 
 
-def test_rounds_without_a_partner_are_drawn_apart() -> None:
-    one, two = common_factor(np.random.default_rng(13))
-    apart = stats.ratio({r + 100: samples for r, samples in two.items()}, one)
-    assert width(apart) > 4 * width(stats.ratio(two, one))
+def test_two_that_share_no_round_have_errors_of_their_own() -> None:
+    one, two = on_one_machine(np.random.default_rng(13))
+    apart = stats.ratio({(p + 100, r): samples for (p, r), samples in two.items()}, one)
+    assert apart.width > 4 * stats.ratio(two, one).width
+    assert apart == stats.quotient(stats.median(two), stats.median(one))
+
+
+def test_a_quotient_covers_the_truth_in_95_of_100_cases_where_spreads_differ() -> None:
+    random = np.random.default_rng(14)
+    found = [
+        stats.quotient(
+            stats.median(drawn(random, 4, between=0.3)), stats.median(drawn(random, 9, level=2))
+        )
+        for _ in range(600)
+    ]
+    assert 0.93 <= np.mean([covers(f, 0.5) for f in found]) <= 0.975
+
+
+def test_the_geometric_mean_of_networks() -> None:
+    parts = [Estimate(2, 0.01, 5), Estimate(8, 0.02, 5)]
+    found = stats.geometric(parts)
+    assert found.value == pytest.approx(4)
+    assert found.error == pytest.approx(np.hypot(0.01, 0.02) / 2)
+    assert covers(stats.geometric([parts[0]]), 2)
+
+
+def test_the_geometric_mean_covers_the_truth_in_95_of_100_cases() -> None:
+    random = np.random.default_rng(15)
+    truth = (1.5, 0.7, 3.0)
+    found = [
+        stats.geometric([stats.median(drawn(random, 4, level=level)) for level in truth])
+        for _ in range(400)
+    ]
+    mean = exp(np.mean([log(level) for level in truth]))
+    assert 0.925 <= np.mean([covers(f, mean) for f in found]) <= 0.975
+
+
+# -- verdicts -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ratio", "word"),
+    [
+        (Estimate(1.20, 0.01, 5), SLOWER),
+        (Estimate(0.80, 0.01, 5), FASTER),
+        (Estimate(1.00, 0.005, 5), SAME),
+        (Estimate(1.01, 0.001, 5), SAME),  # different for sure, by less than matters
+        (Estimate(1.05, 0.001, 5), SLOWER),
+        (Estimate(1.20, 0.20, 5), UNDECIDED),
+        (Estimate(1.00, 0.20, 5), UNDECIDED),
+        (Estimate(1.03, 0.005, 5), SLOWER),  # at the margin, and not 1
+        (Estimate(9.00, 0.00, 0), UNDECIDED),
+        (stats.ONE, SAME),
+    ],
+)
+def test_words(ratio: Estimate, word: str) -> None:
+    assert stats.verdicts([ratio]) == [word]
+
+
+def test_equals_are_called_different_in_a_table_no_more_often_than_in_5_of_100() -> None:
+    """Ten comparisons of a thing with itself: without Holm some 4 tables of 10 would be wrong."""
+    random = np.random.default_rng(16)
+    wrong = 0
+    for _ in range(300):
+        ratios = [stats.median(drawn(random, 5)) for _ in range(10)]
+        wrong += bool({FASTER, SLOWER} & set(stats.verdicts(ratios)))
+    assert wrong / 300 <= 0.075  # 5% and twice the error of 300 draws
+
+
+def test_things_at_the_margin_are_called_the_same_no_more_often_than_in_5_of_100() -> None:
+    random = np.random.default_rng(17)
+    level = 1 + stats.MARGIN
+    found = [
+        stats.verdicts([stats.median(drawn(random, 6, between=0.01, within=0.01, level=level))])[0]
+        for _ in range(400)
+    ]
+    assert found.count(SAME) / 400 <= 0.075
+
+
+def test_what_is_there_is_found() -> None:
+    random = np.random.default_rng(18)
+    calm = {"between": 0.01, "within": 0.01}
+    found = [
+        stats.verdicts([stats.median(drawn(random, 6, level=1.05, **calm))])[0]  # type: ignore[arg-type]
+        for _ in range(200)
+    ]
+    assert found.count(SLOWER) / 200 > 0.9
+
+
+def test_holm_on_the_values_of_a_textbook() -> None:
+    assert stats.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+# -- where the noise comes from -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("between", "within"), [(0.1, 0.02), (0.0, 0.1), (0.05, 0.05)])
+def test_variances_of_processes_and_rounds_are_told_apart(between: float, within: float) -> None:
+    random = np.random.default_rng(19)
+    found = []
+    for _ in range(40):
+        centres = between * random.standard_normal(12)
+        values = {
+            (p, r): exp(c + within * random.standard_normal())
+            for p, c in enumerate(centres)
+            for r in range(15)
+        }
+        found.append(stats.components(values))
+    assert all(found)
+    process = np.mean([f.process for f in found if f])
+    assert np.mean([f.round for f in found if f]) == pytest.approx(within**2, rel=0.15)
+    assert process == pytest.approx(between**2, rel=0.25, abs=within**2 / 15)
+
+
+@pytest.mark.parametrize("blocks", [[(0, 0), (0, 1)], [(0, 0), (1, 0)], []])
+def test_too_little_to_tell_variances_apart(blocks: list[stats.Block]) -> None:
+    assert stats.components(dict.fromkeys(blocks, 1.0)) is None

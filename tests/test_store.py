@@ -39,26 +39,51 @@ def contender(name: str) -> dict[str, Any]:
     return {"framework": name, "mode": "eager", **CELL}
 
 
-def block(name: str, round_: int, samples: list[float], **more: Any) -> dict[str, Any]:
-    """A block as bench/race.py journals it."""
+def block(name: str, process: int, round_: int, samples: list[float]) -> dict[str, Any]:
+    """A block as bench/heat.py journals it."""
     return contender(name) | {
-        "round": round_, "time": 1.7e9, "load": 0.1, "first_call": 0.5, "level": True,
-        "warmup": [0.1, 0.2], "repeats": 2, "samples": samples, "wall": 3.0, "cpu": 6.0,
-    } | more  # fmt: skip
+        "tuned": True, "process": process, "round": round_, "time": 1.7e9, "load": 0.1,
+        "repeats": 2, "settle": 0.2, "samples": samples, "wall": 3.0, "cpu": 6.0,
+    }  # fmt: skip
+
+
+def warmup(name: str, process: int, first: float) -> dict[str, Any]:
+    found = {"first_call": first, "level": True, "samples": [0.1, 0.2], "seconds": 0.3}
+    return contender(name) | {"tuned": True, "process": process, "repeats": 2} | found
 
 
 def fill(run: Run) -> None:
     """Two contenders measured, one that failed, one that nobody measured yet."""
+    stop = {"reason": "budget", "processes": 2, "widest": 0.2, "within": 0.1}
     with run.writing():
-        run.append("process", framework="quick", mode="eager", round=0, versions={"q": "1"})
-        run.append("memory", **contender("quick"), round=-1, peak=2**20, allocator={})
-        run.append("memory", **contender("slow"), round=-1, peak=None, allocator={})
-        run.append("block", **block("quick", 0, [1.0, 2.0, 3.0]))
-        run.append("block", **block("slow", 0, [4.0, 4.0, 4.0]))
-        run.append("block", **block("slow", 1, [8.0], first_call=1.5))
-        run.append("block", **block("quick", 1, [4.0]))
-        run.append("outcome", **contender("broken"), round=0, status="died", reason="signal 11")
+        run.append("process", framework="quick", mode="eager", process=0, versions={"q": "1"})
+        run.append("memory", **contender("quick"), peak=2**20, allocator={})
+        run.append("memory", **contender("slow"), peak=None, allocator={})
+        for process, samples in enumerate([[1.0, 2.0, 3.0], [8.0]]):
+            run.append("warmup", **warmup("quick", process, 0.5))
+            run.append("warmup", **warmup("slow", process, 0.5 + process))
+            run.append("block", **block("quick", process, 0, samples))
+            run.append("block", **block("slow", process, 0, [2 * s for s in samples]))
+        run.append("block", **block("slow", 1, 1, [16.0]))
+        run.append("outcome", **contender("broken"), process=0, status="died", reason="signal 11")
         run.append("verdict", framework="quick", mode="eager", model="lenet5", status="ok")
+        run.append("repetition", model="lenet5", batch=4, process=1)
+        run.append("stop", model="lenet5", batch=4, **stop)
+
+
+OLD = {  # lines of format 1
+    "process": {"round": 0, "model": "lenet5", "batch": 4},
+    "memory": CELL | {"round": -1, "peak": 2**20, "allocator": {}},
+    "block": CELL | {"round": 1, "first_call": 0.5, "level": True, "warmup": [0.1, 0.2],
+                     "repeats": 2, "samples": [1.0, 2.0], "wall": 3.0, "cpu": 6.0},
+    "outcome": CELL | {"round": 2, "status": "died", "reason": "signal 11"},
+}  # fmt: skip
+
+
+def fill_old(run: Run) -> None:
+    with run.writing():
+        for kind, entry in OLD.items():
+            run.append(kind, framework="quick", mode="eager", **entry)
 
 
 # -- create and open ------------------------------------------------------------------------------
@@ -227,9 +252,10 @@ def test_every_sample_is_a_row_with_its_contender_and_cell(run: Run) -> None:
     fill(run)
     samples = store.load(run.folder).samples
     assert list(samples.columns) == store.SAMPLES
-    assert len(samples) == 8
-    assert samples.iloc[2].to_dict() == contender("quick") | {  # lines of format 1 are tuned ones
-        "tuned": True, "run": "r1", "round": 0, "sample": 2, "repeats": 2, "seconds": 3.0,
+    assert len(samples) == 9
+    assert samples.iloc[2].to_dict() == contender("quick") | {
+        "tuned": True, "run": "r1", "process": 0, "round": 0, "sample": 2, "repeats": 2,
+        "seconds": 3.0,
     }  # fmt: skip
 
 
@@ -238,11 +264,25 @@ def test_the_other_tables_have_a_row_for_each_entry(run: Run) -> None:
     tables = store.load(run.folder)
     counts = {name: len(frame) for name, frame in vars(tables).items()}
     assert counts == {
-        "samples": 8, "blocks": 4, "memory": 2, "processes": 1, "outcomes": 1, "verdicts": 1,
-        "largest": 0,
+        "samples": 9, "blocks": 5, "warmups": 4, "memory": 2, "processes": 1, "outcomes": 1,
+        "verdicts": 1, "stops": 1, "largest": 0,
     }  # fmt: skip
-    first = tables.blocks.iloc[0]
-    assert (first["samples"], first["warmup_steps"], first["cpu_per_step"]) == (3, 2, 1.0)
+    first, warm = tables.blocks.iloc[0], tables.warmups.iloc[0]
+    assert (first["samples"], first["settle"], first["cpu_per_step"]) == (3, 0.2, 1.0)
+    assert (warm["first_call"], warm["samples"], warm["seconds"]) == (0.5, 2, 0.3)
+
+
+def test_lines_of_format_1_become_those_of_this(run: Run) -> None:
+    """They have one block of a process, which was called a round, with its warm-up inside."""
+    fill_old(run)
+    tables = store.load(run.folder)
+    sample, warm = tables.samples.iloc[1], tables.warmups.iloc[0]
+    assert (sample["process"], sample["round"], sample["seconds"]) == (1, 0, 2.0)
+    assert (warm["process"], warm["first_call"], warm["samples"]) == (1, 0.5, 2)
+    assert warm["seconds"] == pytest.approx(0.3)
+    assert tables.processes.iloc[0]["process"] == 0
+    assert tables.outcomes.iloc[0]["process"] == 2
+    assert tables.samples["tuned"].all() and tables.memory["tuned"].all()
 
 
 def test_several_runs_are_told_apart(run: Run) -> None:
@@ -250,7 +290,7 @@ def test_several_runs_are_told_apart(run: Run) -> None:
     other = Run.create(run.folder.parent / "r2", HEADER)
     fill(other)
     samples = store.load(run.folder, other.folder).samples
-    assert samples["run"].value_counts().to_dict() == {"r1": 8, "r2": 8}
+    assert samples["run"].value_counts().to_dict() == {"r1": 9, "r2": 9}
 
 
 # -- the summary ----------------------------------------------------------------------------------
@@ -272,14 +312,36 @@ def test_every_planned_case_has_a_row_in_the_plans_order(rows: dict[str, dict[st
     ]  # fmt: skip
 
 
-def test_the_summary_has_medians_over_rounds(rows: dict[str, dict[str, Any]]) -> None:
+def test_the_summary_has_medians_over_processes(rows: dict[str, dict[str, Any]]) -> None:
     quick, slow = rows["quick"], rows["slow"]
-    assert (quick["median"], slow["median"]) == (3.0, 6.0)  # of (2, 4) and of (4, 8)
-    assert quick["low"] <= 3 <= quick["high"]
-    assert quick["images_per_second"] == pytest.approx(4 / 3)
-    assert (quick["samples"], quick["processes"]) == (4, 2)
+    assert quick["median"] == pytest.approx(4)  # of 2 and 8, by factors
+    assert slow["median"] == pytest.approx(8)
+    assert quick["low"] <= 4 <= quick["high"]
+    assert quick["images_per_second"] == pytest.approx(1)
+    assert (quick["samples"], quick["blocks"], quick["processes"]) == (4, 2, 2)
+    assert (slow["samples"], slow["blocks"], slow["processes"]) == (5, 3, 2)
     assert (quick["peak_memory"], slow["first_call"]) == (2**20, 1.0)
     assert pd.isna(slow["peak_memory"])
+
+
+def test_one_process_has_no_interval(run: Run) -> None:
+    with run.writing():
+        run.append("block", **block("quick", 0, 0, [1.0, 2.0]))
+        run.append("block", **block("slow", 0, 0, [3.0, 6.0]))
+    frame = summary.summarise(run, store.load(run.folder)).set_index("framework")
+    assert frame.loc["slow", "ratio"] == pytest.approx(3)
+    assert frame.loc[["quick", "slow"], ["low", "high"]].isna().all(axis=None)
+    assert frame.loc["slow", ["ratio_low", "ratio_high"]].isna().all()
+    assert frame.loc["slow", "verdict"] == "UNDECIDED"
+
+
+def test_why_there_are_no_more_processes(run: Run) -> None:
+    fill(run)
+    (said,) = summary.stops(store.load(run.folder))
+    assert said == (
+        "lenet5, batch 4: 2 processes, every ratio within 20.0% (10.0% was asked); "
+        "the budget holds no more"
+    )
 
 
 def test_memory_of_older_runs_has_its_peak_and_no_baseline(rows: dict[str, dict[str, Any]]) -> None:
@@ -292,8 +354,9 @@ def test_the_fastest_is_1_and_the_others_are_so_many_times(
     rows: dict[str, dict[str, Any]],
 ) -> None:
     assert rows["quick"]["ratio"] == 1
-    assert rows["slow"]["ratio"] == 2
-    assert rows["slow"]["ratio_low"] <= 2 <= rows["slow"]["ratio_high"]
+    assert rows["slow"]["ratio"] == pytest.approx(2)
+    assert rows["slow"]["ratio_low"] == pytest.approx(rows["slow"]["ratio_high"])  # in each round
+    assert rows["slow"]["verdict"] == "SLOWER"
 
 
 def test_a_failure_has_its_reason_and_no_number(rows: dict[str, dict[str, Any]]) -> None:
