@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import isfinite
+from math import inf
 from typing import Any
 
-from bench.claims import depends, verdicts
+from bench.claims import verdicts
 from bench.claims.declare import DOCUMENT, Claim, load, select
-from bench.claims.population import Evidence
-from bench.claims.verdicts import Finding, Row, exact
+from bench.claims.measured import Evidence
+from bench.claims.verdicts import Outcome, Row
 from bench.stats import Estimate
 from bench.store import Tables
 
@@ -19,55 +19,58 @@ __all__ = ["DOCUMENT", "Claim", "Judged", "judge", "load", "select"]
 
 @dataclass(frozen=True)
 class Judged:
-    """A claim with what each of its tests found."""
+    """A claim with what each of its tests came to."""
 
     claim: Claim
-    findings: tuple[Finding, ...]
+    outcomes: tuple[Outcome, ...]
 
     @property
     def verdict(self) -> str:
-        return verdicts.combine([finding.verdict for finding in self.findings])
+        return verdicts.combine([outcome.verdict for outcome in self.outcomes])
 
     @property
-    def effect(self) -> tuple[str, Estimate | None]:
-        """What the size of the effect is, and its figure: that of the first test with the claim's
-        own verdict, else of the first with a figure. Where a test has many rows and no figure over
-        all of them, the share of its decided rows that hold."""
-        same = [f for f in self.findings if f.verdict == self.verdict]
-        finding = next((f for f in same or self.findings if f.effect or f.rows), self.findings[0])
-        if finding.effect or not finding.rows:
-            return finding.metric, finding.effect
-        decided = [row.holds for row in finding.rows if row.holds is not None]
-        value = exact(sum(decided) / len(decided)) if decided else None
-        return f"share of comparisons that hold: {finding.metric}", value
+    def telling(self) -> Outcome:
+        """The test whose figure stands for the claim: the first with the claim's own verdict and a
+        figure, else the first with a figure, else the first."""
+        known = [o for o in self.outcomes if o.effect]
+        same = [o for o in known if o.verdict == self.verdict]
+        return (same or known or [*self.outcomes])[0]
 
     @property
     def missing(self) -> list[str]:
         """What would decide it, each thing once."""
-        return list(dict.fromkeys(text for f in self.findings for text in f.missing))
+        return list(dict.fromkeys(text for o in self.outcomes for text in o.missing))
+
+    def depends(self) -> list[dict[str, Any]]:
+        """On what a MIXED verdict depends: which tests hold, or within a test which means, or which
+        comparisons, say one thing and which the other."""
+        if self.verdict != verdicts.MIXED:
+            return []
+        words = [o.verdict for o in self.outcomes]
+        if verdicts.MIXED not in words:
+            return [plain("test", o.finding.metric, o.effect) | {"verdict": o.verdict}
+                    for o in self.outcomes]  # fmt: skip
+        return [line for o in self.outcomes if o.verdict == verdicts.MIXED for line in split(o)]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, every cell included."""
-        claim, (metric, effect) = self.claim, self.effect
-        evidence = [
-            cell(test.kind, finding, row)
-            for test, finding in zip(claim.tests, self.findings, strict=True)
-            for row in finding.rows
-        ]
+        """Plain data, every comparison included."""
+        claim, effect = self.claim, self.telling.effect
+        interval = ends(effect)
+        pairs = list(zip(claim.tests, self.outcomes, strict=True))
         return {
             "id": claim.id,
             "statement": {"zh": claim.zh, "en": claim.en},
             "verdict": self.verdict,
-            "effect": {"metric": metric, "value": number(effect, "value")},
-            "interval": [number(effect, "low"), number(effect, "high")] if effect else None,
-            "depends": depends.table(evidence) if self.verdict == verdicts.MIXED else [],
-            "evidence": evidence,
+            "effect": {"metric": self.telling.finding.metric, "value": interval["value"]},
+            "interval": [interval["low"], interval["high"]] if effect else None,
+            "depends": self.depends(),
+            "evidence": [cell(t.kind, o, row) for t, o in pairs for row in o.rows],
             "missing": self.missing,
             "tests": [
-                {"rule": test.kind, "metric": f.metric, "verdict": f.verdict,
-                 "effect": number(f.effect, "value"), "low": number(f.effect, "low"),
-                 "high": number(f.effect, "high"), "missing": list(f.missing)}
-                for test, f in zip(claim.tests, self.findings, strict=True)
+                {"rule": t.kind, "metric": o.finding.metric, "verdict": o.verdict,
+                 "missing": list(o.missing), **ends(o.effect),
+                 "means": [row.where | ends(row.found) | {"holds": row.holds} for row in o.means]}
+                for t, o in pairs
             ],
             "population": claim.population,
             "for": claim.supports,
@@ -79,16 +82,52 @@ class Judged:
 def judge(claims: Iterable[Claim], tables: Tables) -> list[Judged]:
     """Each claim judged: a pure function of the tables."""
     evidence = Evidence(tables)
-    return [Judged(c, tuple(test.judge(evidence) for test in c.tests)) for c in claims]
+    return [
+        Judged(claim, tuple(verdicts.conclude([test.judge(evidence) for test in claim.tests])))
+        for claim in claims
+    ]
 
 
-def number(effect: Estimate | None, part: str) -> float | None:
-    value = getattr(effect, part) if effect else None
-    return value if value is not None and isfinite(value) else None
+def split(outcome: Outcome) -> list[dict[str, Any]]:
+    """A MIXED test by the key whose means say both; where none does, its decided comparisons."""
+    decided = [row for row in outcome.means if row.holds is not None and row.where]
+    signs: dict[str, set[bool | None]] = {}
+    for row in decided:
+        signs.setdefault(next(iter(row.where)), set()).add(row.holds)
+    on = next((key for key, seen in signs.items() if len(seen) == 2), None)
+    if on:
+        return [plain(on, row.where[on], row.found) | word(row)
+                for row in outcome.means if on in row.where]  # fmt: skip
+    rows = [row for row in (*outcome.means, *outcome.rows) if row.holds is not None]
+    return [plain("comparison", where(row), row.found) | word(row) for row in rows]
 
 
-def cell(kind: str, finding: Finding, row: Row) -> dict[str, Any]:
-    """A row of evidence as plain data."""
-    ends = {part: number(row.found, part) for part in ("value", "low", "high")}
-    return {"rule": kind, "metric": finding.metric, **row.where, **ends, "holds": row.holds,
-            **row.detail}  # fmt: skip
+def where(row: Row) -> str:
+    return ", ".join(map(str, row.where.values())) or "all together"
+
+
+def word(row: Row) -> dict[str, str]:
+    words = {True: verdicts.CONFIRMED, False: verdicts.REFUTED, None: verdicts.UNDECIDED}
+    return {"verdict": words[row.holds]}
+
+
+def plain(on: str, value: Any, found: Estimate | None) -> dict[str, Any]:
+    return {"on": on, "value": value, "effect": ends(found)["value"],
+            "low": ends(found)["low"], "high": ends(found)["high"]}  # fmt: skip
+
+
+def ends(found: Estimate | None) -> dict[str, float | None]:
+    """A figure with its interval; no end where one replicate says nothing of others."""
+    if found is None:
+        return {"value": None, "low": None, "high": None}
+    if found.freedom == inf:
+        return {"value": found.value, "low": found.value, "high": found.value}
+    known = found.freedom > 0
+    return {"value": found.value, "low": found.low if known else None,
+            "high": found.high if known else None}  # fmt: skip
+
+
+def cell(kind: str, outcome: Outcome, row: Row) -> dict[str, Any]:
+    """A comparison as plain data."""
+    return {"rule": kind, "metric": outcome.finding.metric, **row.where, **ends(row.found),
+            "holds": row.holds, **row.detail}  # fmt: skip

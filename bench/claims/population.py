@@ -1,4 +1,4 @@
-"""Which measurements a test speaks of: contenders, cells and what was measured there.
+"""Whom and where a test speaks of: contenders and cells.
 
 A contender is named as a word: `torch` is PyTorch in its default mode, `torch compile` that mode,
 `keras *` every mode, `*` every framework in its default mode. Tunings are applied, but for words
@@ -12,24 +12,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import pandas as pd
-
 from bench import cases, frameworks, models
 from bench.cases import Cell, Contender
 from bench.errors import BenchError, unknown
 from bench.frameworks import Framework
 from bench.settings import DEVICES
-from bench.store import CELL, CONTENDER, Tables
-
-METRICS = {  # a table, its column, and what it is in words
-    "seconds": ("samples", "seconds", "time of a step"),
-    "memory": ("memory", "used", "peak memory"),
-    "build": ("processes", "build_seconds", "time to build the graph"),
-    "import": ("processes", "import_seconds", "time to import the framework"),
-    "first_call": ("blocks", "first_call", "time of the first call, compiling included"),
-}
-PLACE = ["run", *CONTENDER, "model", "batch", "round"]
-Measured = dict[Contender, dict[Cell, dict[int, list[float]]]]
 
 
 @dataclass(frozen=True)
@@ -62,17 +49,16 @@ class Scope:
                 if word not in choices:
                     raise unknown(what, word, choices)
 
-    def missing(self, cells: Iterable[Cell]) -> list[str]:
-        """What it names and no cell has, in words."""
-        seen = list(cells)
+    def missing(self, places: Sequence[Mapping[str, Any]]) -> list[str]:
+        """What it names and no place has, in words; what places say nothing of is no matter."""
         named: dict[str, tuple[Any, ...]] = {
             "device": self.devices, "model": self.models, "phase": self.phases,
             "batch": self.batches,
         }  # fmt: skip
         said = []
         for what, wanted in named.items():
-            known = {getattr(cell, what) for cell in seen}
-            lacking = [str(name) for name in wanted if name not in known and "" not in known]
+            known = {place[what] for place in places if what in place}
+            lacking = [str(name) for name in wanted if name not in known] if known else []
             said += [f"no comparison on {what} {', '.join(lacking)}"] if lacking else []
         return said
 
@@ -108,58 +94,3 @@ def everyone(words: Iterable[str], but: Sequence[Contender] = ()) -> list[Conten
     """The contenders that several words mean, each once, without some."""
     found = dict.fromkeys(c for word in words for c in contenders(word))
     return [contender for contender in found if contender not in but]
-
-
-class Evidence:
-    """The tables of runs; what was measured is taken from them once."""
-
-    def __init__(self, tables: Tables) -> None:
-        self.tables = tables
-        self.known: dict[str, Measured] = {}
-
-    def measured(self, metric: str, scope: Scope) -> Measured:
-        """What was measured of each contender in the cells of the scope, by round."""
-        if metric not in self.known:
-            self.known[metric] = measured(self.tables, metric)
-        return {
-            contender: {cell: rounds for cell, rounds in cells.items() if scope.holds(cell)}
-            for contender, cells in self.known[metric].items()
-        }
-
-
-def measured(tables: Tables, metric: str) -> Measured:
-    """Everything of one metric; rounds are those of all runs, numbered through."""
-    table, column, _ = METRICS[metric]
-    frame = getattr(tables, table)
-    if table == "processes":
-        frame = placed(frame, tables)
-    frame = frame[pd.to_numeric(frame[column], errors="coerce") > 0] if len(frame) else frame
-    if frame.empty:
-        return {}
-    frame = frame.assign(at=frame.groupby(["run", "round"]).ngroup())
-    found: Measured = {}
-    for key, values in frame.groupby([*CONTENDER, *CELL, "at"])[column]:
-        named: Any = key
-        framework, mode, tuned, model, batch, phase, device, precision, threads, at = named
-        cell = Cell(model, int(batch), phase, device, precision, int(threads))
-        cells = found.setdefault(Contender(framework, mode, bool(tuned)), {})
-        cells.setdefault(cell, {})[int(at)] = values.tolist()
-    return found
-
-
-def placed(processes: pd.DataFrame, tables: Tables) -> pd.DataFrame:
-    """Processes with the device, precision and threads of what they measured, and no phase."""
-    if processes.empty:
-        return processes
-    where = [*PLACE, "device", "precision", "threads"]
-    parts = [frame[where] for frame in (tables.blocks, tables.memory) if len(frame)]
-    if not parts:
-        return processes.iloc[:0]
-    known = pd.concat(parts).drop_duplicates()
-    return processes.merge(known, on=PLACE).assign(phase="")
-
-
-def words_of(contender: Contender, cell: Cell) -> dict[str, Any]:
-    """A comparison's place as plain data."""
-    row: Mapping[str, Any] = {k: getattr(cell, k) for k in CELL if getattr(cell, k) != ""}
-    return {"contender": str(contender), **row}

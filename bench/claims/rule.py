@@ -7,13 +7,15 @@ left away. A rule is a file of `bench/claims/rules/`: to add one, add a file.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, ClassVar, Self, get_args, get_type_hints
 
 from bench.cases import Contender
-from bench.claims.population import Evidence
-from bench.claims.verdicts import EXPECTATIONS, Expectation, Finding
+from bench.claims.expect import EXPECTATIONS, Expectation
+from bench.claims.measured import Evidence
+from bench.claims.population import Scope
+from bench.claims.verdicts import Finding, Row
 from bench.errors import BenchError, unknown
 
 RULES: dict[str, type[Rule]] = {}
@@ -85,9 +87,34 @@ class Expecting(Rule):
         return Expectation(self.expect, self.bound, self.margin)
 
     def check(self) -> None:
-        """A margin is a share of the bound."""
+        """What is measured is positive, and a margin is a share of the bound."""
+        if not 0 < self.bound < float("inf"):
+            raise BenchError(f"bound = {self.bound}: a positive number")
         if not 0 <= self.margin < 1:
             raise BenchError(f"margin = {self.margin}: a share of the bound, from 0 to below 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoped(Expecting):
+    """A rule that takes its comparisons from some cells: by default all that were measured."""
+
+    models: tuple[str, ...] = ()
+    phases: tuple[str, ...] = ()
+    batches: tuple[int, ...] = ()
+    devices: tuple[str, ...] = ()
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.models, self.phases, self.batches, self.devices)
+
+    def check(self) -> None:
+        """Names exist."""
+        super().check()
+        self.scope.check()
+
+    def unseen(self, rows: Sequence[Row]) -> list[str]:
+        """What it names and no comparison speaks of, in words; nothing where there is none."""
+        return self.scope.missing([row.where for row in rows]) if rows else []
 
 
 def given(entry: Field[Any], table: Mapping[str, Any]) -> bool:

@@ -1,148 +1,163 @@
 """From comparisons to a verdict. Nobody decides by hand: these few functions do, for every rule.
 
-A row is one comparison with its interval. It holds where the whole interval lies on the side that
-the statement expects, it fails where the whole interval lies on the other, and else it is open.
+A comparison is known from its replicates: processes, seeds, or networks. It holds where it differs
+from the limit of what the statement expects, on the expected side; it fails where it differs on the
+other side; else it is open. All means of one statement are one family, and so are all its cells:
+the chance of a wrong word in a family is at most 1 - stats.LEVEL (Holm 1979).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from math import isfinite
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import exp, inf, log
 from typing import Any
 
+import numpy as np
+
+from bench import stats
+from bench.claims.expect import Expectation
 from bench.stats import Estimate
 
 CONFIRMED, REFUTED, MIXED, UNDECIDED = "CONFIRMED", "REFUTED", "MIXED", "UNDECIDED"
 VERDICTS = (CONFIRMED, REFUTED, MIXED, UNDECIDED)
-EXPECTATIONS = ("less", "not more", "more", "not less", "equal")
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """On which side of `bound` a statement puts a figure; `margin` is what makes no difference.
-
-    With a bound of 1 and a margin of 0.05: less is below 0.95, not more below 1.05, more above
-    1.05, not less above 0.95, equal from 0.95 to 1.05."""
-
-    expect: str
-    bound: float = 1.0
-    margin: float = 0.0
-
-    @property
-    def limits(self) -> tuple[float, float]:
-        """The lowest and the highest figure that is as expected."""
-        slack = self.margin * abs(self.bound)
-        low, high = self.bound - slack, self.bound + slack
-        ends = {"less": (None, low), "not more": (None, high), "more": (high, None),
-                "not less": (low, None), "equal": (low, high)}  # fmt: skip
-        first, last = ends[self.expect]
-        return (
-            float("-inf") if first is None else first,
-            float("inf") if last is None else last,
-        )
-
-    def holds(self, found: Estimate) -> bool | None:
-        """True or False where the whole interval says so, else None."""
-        low, high = self.limits
-        if not all(map(isfinite, (found.value, found.low, found.high))):
-            return None
-        if low <= found.low and found.high <= high and self.strict(found):
-            return True
-        return False if found.high < low or found.low > high or not self.strict(found) else None
-
-    def strict(self, found: Estimate) -> bool:
-        """Without a margin, less and more do not allow the bound itself."""
-        at_bound = found.low == found.high == self.bound
-        return not (at_bound and not self.margin and self.expect in ("less", "more"))
-
-    def wanting(self, found: Estimate) -> float:
-        """How many times narrower the interval must be, for a figure that stays, to be decided."""
-        gaps = [abs(found.value - limit) for limit in self.limits if isfinite(limit)]
-        width = max(found.high - found.value, found.value - found.low)
-        return width / min(gaps) if min(gaps) > 0 else float("inf")
-
-    def __str__(self) -> str:
-        low, high = self.limits
-        if isfinite(low) and isfinite(high):
-            return f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
-        sign = {"less": "<", "not more": "<=", "more": ">", "not less": ">="}[self.expect]
-        return f"{sign} {low if isfinite(low) else high:.6g}"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison: where it was made, the figure, and whether it is as the statement expects."""
+    """One comparison: where it was made, what it came to in each replicate, and whether that is as
+    the statement expects. Rows of one `unit` share their replicates; those of two are independent.
+    """
 
     where: dict[str, Any]
     found: Estimate
-    holds: bool | None
+    values: Mapping[Hashable, float] = field(default_factory=dict)
+    unit: Hashable = ""
+    holds: bool | None = None
     detail: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one test of a claim came to: its figure in words, over all rows, and the rows."""
+    """What one test of a statement compared: the figure in words, the comparisons, what they lack,
+    and what `replicate` it takes more of to tell more; nothing that is `counted` is uncertain.
+    """
 
-    verdict: str
     metric: str
-    effect: Estimate | None
+    expected: Expectation
     rows: tuple[Row, ...] = ()
     missing: tuple[str, ...] = ()
+    replicate: str = ""
+    counted: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finding comes to among the others of its statement: `means` are over all comparisons
+    and over those with a value of `where` in common."""
+
+    finding: Finding
+    verdict: str
+    effect: Estimate | None
+    rows: tuple[Row, ...] = ()
+    means: tuple[Row, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+def measured(
+    where: dict[str, Any], values: Mapping[Any, float], unit: Hashable = "", **detail: Any
+) -> Row:
+    """A comparison from its replicates."""
+    return Row(where, of_replicates(values.values()), values, unit, detail=detail)
+
+
+def of_replicates(values: Iterable[float]) -> Estimate:
+    return stats.estimate({(number, 0): value for number, value in enumerate(values)})
 
 
 def exact(value: float) -> Estimate:
     """A figure that is counted, not measured."""
-    return Estimate(value, value, value)
+    return Estimate(value, 0.0, inf)
 
 
-def found(
-    metric: str,
-    rows: Sequence[Row],
-    expected: Expectation,
-    effect: Estimate | None = None,
-    missing: Sequence[str] = (),
-) -> Finding:
-    """The finding from its rows. `effect` is the figure over all of them, where there is one."""
-    overall = expected.holds(effect) if effect else unanimous(row.holds for row in rows)
-    verdict = decide([row.holds for row in rows], overall, bool(missing))
-    lacks = [*missing, *(lacking(rows, effect, expected) if verdict == UNDECIDED else ())]
-    return Finding(verdict, f"{metric}, expected {expected}", effect, tuple(rows), tuple(lacks))
+def joint(rows: Sequence[Row]) -> Estimate:
+    """The geometric mean of rows, by replicate and then over units: what a replicate does to all
+    rows of its unit (as a slow process of the one whom all are compared with) is counted once."""
+    units: dict[Hashable, list[Row]] = {}
+    for row in rows:
+        units.setdefault(row.unit, []).append(row)
+    return stats.geometric([of_unit(same) for same in units.values()])
 
 
-def unanimous(signs: Iterable[bool | None]) -> bool | None:
-    """What all rows say; None where one is open or there is none."""
-    seen = set(signs)
-    return seen.pop() if len(seen) == 1 else None
+def of_unit(rows: Sequence[Row]) -> Estimate:
+    """Of rows that share their replicates: those that all of them have."""
+    common = [key for key in rows[0].values if all(key in row.values for row in rows)]
+    if not common:
+        value = exp(np.mean([log(row.found.value) for row in rows]))
+        return Estimate(value, 0.0, 0)
+    return of_replicates(exp(np.mean([log(row.values[k]) for row in rows])) for k in common)
 
 
-def decide(signs: Sequence[bool | None], overall: bool | None, incomplete: bool) -> str:
-    """MIXED where some comparisons hold and others fail. Else CONFIRMED or REFUTED where the figure
-    over all of them says so, no row contradicts, and nothing that the statement speaks of is
-    missing. Else UNDECIDED."""
-    seen = {*signs, overall} - {None}
-    if seen == {True, False}:
-        return MIXED
-    if overall is None or incomplete or not signs:
-        return UNDECIDED
-    return CONFIRMED if overall else REFUTED
+def means(rows: Sequence[Row]) -> list[Row]:
+    """The mean of all rows first, then those of rows with the same value of a key that varies."""
+    if not rows:
+        return []
+    found = [Row({}, joint(rows))]
+    for key in dict.fromkeys(key for row in rows for key in row.where):
+        groups: dict[Any, list[Row]] = {}
+        for row in rows:
+            groups.setdefault(row.where.get(key), []).append(row)
+        if len(groups) > 1:
+            found += [Row({key: value}, joint(group)) for value, group in groups.items()]
+    return found
 
 
-def lacking(rows: Sequence[Row], effect: Estimate | None, expected: Expectation) -> Iterable[str]:
-    """What would decide it, where comparisons were made."""
-    if effect is None:
-        undecided = [row for row in rows if row.holds is None]
-        if rows and undecided:
-            more = "more replicates (--rounds of a run, --seeds of training)"
-            yield f"{len(undecided)} of {len(rows)} comparisons are open: {more}"
-    elif expected.holds(effect) is None:
-        times = expected.wanting(effect)
-        more = f"{times:.1f} times narrower" if times < 100 else "much narrower"
-        yield (
-            f"the interval {effect.low:.3g} to {effect.high:.3g} reaches over the limit of "
-            f"{expected}: it must be {more}, so more replicates (--rounds of a run, --seeds of "
-            f"training), or a quieter machine"
-        )
+def corrected(families: Sequence[tuple[Expectation, Sequence[Row]]]) -> list[list[Row]]:
+    """The rows of each test with their word, all of them one family."""
+    flat = [(expected, row) for expected, rows in families for row in rows]
+    known = [e.chance(row.found) for e, row in flat if row.found.freedom > 0]
+    adjusted = iter(stats.holm(known))
+    words = iter(
+        e.inside(row.found.value)
+        if row.found.freedom > 0 and next(adjusted) < 1 - stats.LEVEL
+        else None
+        for e, row in flat
+    )
+    return [[replace(row, holds=next(words)) for row in rows] for _, rows in families]
+
+
+def conclude(findings: Sequence[Finding]) -> list[Outcome]:
+    """The outcome of each test of one statement."""
+    fresh = [f for f in findings if not f.counted]
+    of_means = iter(corrected([(f.expected, means(f.rows)) for f in fresh]))
+    of_cells = iter(corrected([(f.expected, f.rows) for f in fresh]))
+    return [count(f) if f.counted else weigh(f, next(of_means), next(of_cells)) for f in findings]
+
+
+def count(finding: Finding) -> Outcome:
+    """From exact rows; the effect of several is the share of them that hold."""
+    signs = [bool(row.holds) for row in finding.rows]
+    verdict = MIXED if len(set(signs)) > 1 else CONFIRMED if all(signs) else REFUTED
+    one = len(finding.rows) == 1
+    effect = finding.rows[0].found if one else exact(sum(signs) / len(signs))
+    return Outcome(finding, verdict, effect, finding.rows)
+
+
+def weigh(finding: Finding, over: Sequence[Row], cells: Sequence[Row]) -> Outcome:
+    """MIXED where some comparisons hold and others fail. Else CONFIRMED or REFUTED as the mean over
+    all of them says, if nothing that the statement speaks of is missing. Else UNDECIDED."""
+    signs = {row.holds for row in (*over, *cells)} - {None}
+    overall = over[0].holds if over else None
+    verdict = UNDECIDED
+    if len(signs) > 1:
+        verdict = MIXED
+    elif overall is not None and not finding.missing:
+        verdict = CONFIRMED if overall else REFUTED
+    effect = over[0].found if over else None
+    lacks = list(finding.missing)
+    if verdict == UNDECIDED and effect and overall is None:
+        lacks.append(finding.expected.wanting(effect, finding.replicate))
+    return Outcome(finding, verdict, effect, tuple(cells), tuple(over), tuple(lacks))
 
 
 def combine(verdicts: Sequence[str]) -> str:

@@ -17,17 +17,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.claims import figures
-from bench.claims.population import Evidence
+from bench.claims.expect import EXPECTATIONS, Expectation
+from bench.claims.measured import Evidence
 from bench.claims.rule import Rule, choice
-from bench.claims.verdicts import (
-    EXPECTATIONS,
-    Expectation,
-    Finding,
-    Row,
-    decide,
-    exact,
-    unanimous,
-)
+from bench.claims.verdicts import Finding, Row, exact
 from bench.errors import BenchError
 
 
@@ -73,12 +66,9 @@ class Counted(Rule, kind="counted"):
 
     def judge(self, evidence: Evidence) -> Finding:
         """A row for each network."""
-        rows = [self.row(name) for name in self.names]
-        effect = rows[0].found if len(rows) == 1 else None
-        verdict = decide(
-            [row.holds for row in rows], unanimous(row.holds for row in rows), incomplete=False
-        )
-        return Finding(verdict, f"{self.what or self.figure}, expected {self}", effect, tuple(rows))
+        rows = tuple(self.row(name) for name in self.names)
+        words = f"{self.what or self.figure}, expected {self}"
+        return Finding(words, self.expected, rows, counted=True)
 
     def row(self, name: str) -> Row:
         value = figures.of(self.figure, name, self.nodes, self.op)
@@ -90,12 +80,13 @@ class Counted(Rule, kind="counted"):
             same = found == declared
             number = found[0] if len(found) == 1 and isinstance(found[0], int) else same
             detail = {"found": found, "declared": declared}
-            return Row(where, exact(float(number)), same, detail)
+            return Row(where, exact(float(number)), holds=same, detail=detail)
         detail = {"found": value}
         if self.relative:
             detail["base"] = figures.of(self.figure, *self.below(name))
             value = value / detail["base"]
-        return Row(where, exact(float(value)), self.expected.holds(exact(float(value))), detail)
+        value = float(value)
+        return Row(where, exact(value), holds=self.expected.inside(value), detail=detail)
 
     def declared(self, name: str) -> list[Any]:
         """The list that is expected."""

@@ -1,173 +1,105 @@
 """`fit`: the same work with a wrapping and without it, over batch and depth: what does it cost?
 
-    rule = "fit"
-    pairs = ["keras torch / torch eager", ...]   with the wrapping / without
-    limit = 0.03                                 a cost that makes no difference
-    models, phases, batches, devices, processes  as in `ratio`
+rule = "fit"
+pairs = ["keras torch / torch eager", ...]  with the wrapping / without
+figure = "slope"                            or intercept
+expect, bound, margin                       where it is put
+models, phases, batches, devices, processes as in `ratio`
 
 The times of all cells of a pair are laid on a straight line, time with = intercept + slope * time
-without, in least squares of relative errors. The intercept is what each step costs however little
-it computes; the slope is what the cost grows with the work. The statement expects a cost: a slope
-above 1 + limit, an intercept above `limit` of the shortest step.
+without, in least squares of relative errors, for each process by itself. The slope is what the cost
+grows with the work; the intercept is what each step costs however little it computes, given as
+1 + intercept / the shortest step, so that 1.03 is 3% of that step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench import stats
-from bench.cases import Cell, Contender
-from bench.claims import compare
-from bench.claims.population import Evidence, Measured, Scope, contenders
-from bench.claims.rule import Needs, Rule
-from bench.claims.verdicts import Expectation, Finding, Row, found
+from bench.claims.measured import Evidence, Measured, Place, words_of
+from bench.claims.rule import Needs, choice
+from bench.claims.verdicts import Finding, Row, measured
+from bench.claims.versus import Opposed, Pair, by_process
 from bench.errors import BenchError
-from bench.stats import Rounds
 
 BATCHES = (1, 4)  # that a run for it measures where it names none
 LEAST = 3  # cells that a line needs to be more than drawn through its points
+Line = list[Place]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fit(Rule, kind="fit"):
-    """Intercept and slope of each pair, in each phase and on each device."""
+class Fit(Opposed, kind="fit"):
+    """The slope or the intercept of each pair, in each phase and on each device."""
 
-    pairs: tuple[str, ...]
-    models: tuple[str, ...] = ()
-    phases: tuple[str, ...] = ()
-    batches: tuple[int, ...] = ()
-    devices: tuple[str, ...] = ()
-    limit: float = 0.03
-    processes: int = 2
-
-    @property
-    def scope(self) -> Scope:
-        return Scope(self.models, self.phases, self.batches, self.devices)
-
-    @property
-    def sides(self) -> list[tuple[Contender, Contender]]:
-        return [sides(pair) for pair in self.pairs]
+    figure: str = choice("slope", "intercept")
 
     def check(self) -> None:
-        """Each pair names two contenders; names exist."""
-        self.scope.check()
-        if not self.sides:
-            raise BenchError("pairs is empty: name one, such as 'keras torch / torch eager'")
+        """As for others; at least two processes tell how far lines differ."""
+        super().check()
+        if self.processes < 2:
+            raise BenchError(f"processes = {self.processes}: at least 2 for a line of each")
 
     def needs(self) -> Needs:
-        both = tuple(dict.fromkeys(side for pair in self.sides for side in pair))
-        return Needs(both, self.models, self.phases, self.batches or BATCHES)
+        need = super().needs()
+        return Needs(need.contenders, need.models, need.phases, need.batches or BATCHES)
 
     def judge(self, evidence: Evidence) -> Finding:
-        """Two rows for each line; over all cells the geometric mean of the ratios."""
-        values = evidence.measured("seconds", self.scope)
-        lines = {(pair, key): cells for pair in self.sides
-                 for key, cells in grouped(values, pair, self.processes).items()}  # fmt: skip
-        drawn = {key: cells for key, cells in lines.items() if len(cells) >= LEAST}
-        count = 2 * len(drawn)
-        rows = [
-            row for key, cells in drawn.items() for row in self.rows(*key, values, cells, count)
-        ]
-        single = [
-            compare.ratio(values[pair[0]][cell], values[pair[1]][cell])
-            for (pair, _), cells in drawn.items()
-            for cell in cells
-        ]
-        words = self.what or "time with the wrapping, times that without"
-        expected = Expectation("more", 1.0, self.limit)
-        effect = compare.geometric(single) if single else None
-        return found(words, rows, expected, effect, self.missing(drawn, lines))
+        """A row for each line."""
+        found = evidence.measured("seconds", self.scope)
+        rows = [self.row(pair, line, found) for pair in self.sides for line in lines(found, pair)]
+        good = [row for row in rows if row and len(row.values) >= self.processes]
+        metric = f"{self.what or self.figure}, expected {self.expected}"
+        missing = self.lacking(good, evidence)
+        if missing:
+            missing[0] += f"; at least {LEAST} cells (networks, batches) of one phase"
+        return Finding(
+            metric, self.expected, tuple(good), tuple(missing), "processes (--processes)"
+        )
 
-    def missing(self, drawn: Any, lines: Any) -> list[str]:
-        done = {pair for pair, _ in drawn}
-        said = [
-            f"{a} and {b} in at least {LEAST} cells (networks and batches) of one phase, "
-            f"with {self.processes} processes each"
-            for a, b in self.sides
-            if (a, b) not in done
-        ]
-        cells = [cell for found in lines.values() for cell in found]
-        return [*said, *(self.scope.missing(cells) if cells else [])]
-
-    def rows(
-        self, pair: tuple[Contender, Contender], key: tuple[str, str], values: Measured,
-        cells: Sequence[Cell], count: int,
-    ) -> list[Row]:  # fmt: skip
-        """Slope and intercept of one line."""
-        wrapped, plain = ([values[side][cell] for cell in cells] for side in pair)
-        slope, intercept = line(wrapped, plain)
-        shortest = min(map(stats.central, plain))
-        where = {"contender": str(pair[0]), "rival": str(pair[1]), "phase": key[0],
-                 "device": key[1], "cells": len(cells)}  # fmt: skip
-        processes = min(map(len, [*wrapped, *plain]))
-        slope, intercept = (linear(e, processes, count) for e in (slope, intercept))
-        enough = Expectation("more", self.limit * shortest)
-        return [
-            Row(where | {"figure": "slope"}, slope,
-                Expectation("more", 1.0, self.limit).holds(slope)),
-            Row(where | {"figure": "intercept"}, intercept, enough.holds(intercept),
-                {"unit": "seconds", "shortest_step": shortest}),
-        ]  # fmt: skip
+    def row(self, pair: Pair, line: Line, found: Measured) -> Row | None:
+        """The figure of one line, by process; None where no process has it."""
+        times = [[medians(found[side][place]) for place in line] for side in pair]
+        common = set.intersection(*(set(own) for side in times for own in side))
+        values, seconds = {}, []
+        for process in sorted(common):
+            wrapped, plain = (np.array([own[process] for own in side]) for side in times)
+            slope, intercept = solved(wrapped, plain)
+            figures = {"slope": slope, "intercept": 1 + intercept / float(plain.min())}
+            if figures[self.figure] > 0:
+                values[process] = figures[self.figure]
+                seconds.append(intercept)
+        if not values:
+            return None
+        run, cell = line[0]
+        where = {"contender": str(pair[0]), "rival": str(pair[1]), "phase": cell.phase,
+                 "device": cell.device, "threads": cell.threads}  # fmt: skip
+        detail = {"cells": [words_of(place, ()) for place in line],
+                  "intercept_seconds": float(np.median(seconds))}  # fmt: skip
+        return measured(where, values, run, **detail)
 
 
-def sides(pair: str) -> tuple[Contender, Contender]:
-    """Two contenders from `with / without`; raises BenchError."""
-    words = [part.strip() for part in pair.split("/")]
-    if len(words) != 2 or not all(words):
-        raise BenchError(f"pairs: {pair!r} is no pair such as 'keras torch / torch eager'")
-    found = [contenders(word) for word in words]
-    if any(len(each) != 1 for each in found):
-        raise BenchError(f"pairs: {pair!r} names more than one contender on a side")
-    return found[0][0], found[1][0]
+def lines(found: Measured, pair: Pair) -> Iterator[Line]:
+    """The places that both have, by run and all of the cell but the network and the batch."""
+    here, there = (found.get(side, {}) for side in pair)
+    groups: dict[Any, Line] = {}
+    for run, cell in sorted(here.keys() & there.keys()):
+        key = (run, cell.phase, cell.device, cell.precision, cell.threads)
+        groups.setdefault(key, []).append((run, cell))
+    yield from (line for line in groups.values() if len(line) >= LEAST)
 
 
-def grouped(
-    values: Measured, pair: tuple[Contender, Contender], processes: int
-) -> dict[tuple[str, str], list[Cell]]:
-    """The cells that both have, by phase and device."""
-    here, there = (values.get(side, {}) for side in pair)
-    found: dict[tuple[str, str], list[Cell]] = {}
-    for cell in sorted(here.keys() & there.keys()):
-        if min(len(here[cell]), len(there[cell])) >= processes:
-            found.setdefault((cell.phase, cell.device), []).append(cell)
-    return found
+def medians(blocks: stats.Blocks) -> dict[int, float]:
+    """The time of a step in each process."""
+    return {process: stats.median(own).value for process, own in by_process(blocks).items()}
 
 
-def line(
-    wrapped: Sequence[Rounds], plain: Sequence[Rounds]
-) -> tuple[stats.Estimate, stats.Estimate]:
-    """Slope, and intercept in seconds, with intervals."""
-    centres = [[np.array([stats.central(rounds)]) for rounds in side] for side in (wrapped, plain)]
-    slope, intercept = (float(values[0]) for values in solved(*centres))
-    draws, processes = compare.drawn(
-        [*wrapped, *plain], lambda d: np.stack(solved(d[: len(wrapped)], d[len(wrapped) :]))
-    )
-    return (
-        compare.interval(slope, draws[0], processes),
-        compare.interval(intercept, draws[1], processes),
-    )
-
-
-def solved(
-    wrapped: Sequence[NDArray[np.float64]], plain: Sequence[NDArray[np.float64]]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Slopes and intercepts of least squares of (wrapped - line) / plain, in each draw."""
-    x, y = 1 / np.stack(plain), np.stack(wrapped) / np.stack(plain)  # y = slope + intercept * x
-    centred = x - x.mean(axis=0)
-    intercept = (centred * y).sum(axis=0) / (centred**2).sum(axis=0)
-    return y.mean(axis=0) - intercept * x.mean(axis=0), intercept
-
-
-def linear(found: stats.Estimate, processes: int, comparisons: int) -> stats.Estimate:
-    """An interval widened for several comparisons, on the scale of the figure itself."""
-    factor = compare.quantile(comparisons, processes) / compare.quantile(1, processes)
-    return stats.Estimate(
-        found.value,
-        found.value + (found.low - found.value) * factor,
-        found.value + (found.high - found.value) * factor,
-    )
+def solved(wrapped: Any, plain: Any) -> tuple[float, float]:
+    """Slope and intercept of least squares of (wrapped - line) / plain."""
+    design = np.stack([np.ones_like(plain), 1 / plain], axis=1)
+    slope, intercept = np.linalg.lstsq(design, wrapped / plain, rcond=None)[0]
+    return float(slope), float(intercept)

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.claims.population import Evidence
+from bench.claims.expect import Expectation
+from bench.claims.measured import Evidence
 from bench.claims.rule import Rule
-from bench.claims.verdicts import UNDECIDED, Finding
+from bench.claims.verdicts import Finding
 
 
 @dataclass(frozen=True, kw_only=True)
 class Never(Rule, kind="never"):
-    """Nothing is measured, so nothing is said."""
+    """Nothing is compared, so nothing is said."""
 
     missing: str
 
     def judge(self, evidence: Evidence) -> Finding:
-        """UNDECIDED, with the reason."""
-        return Finding(UNDECIDED, self.what or "not measured", None, (), (self.missing,))
+        """Without comparisons, with the reason."""
+        return Finding(self.what or "not measured", Expectation("equal"), (), (self.missing,))

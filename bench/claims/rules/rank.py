@@ -1,115 +1,111 @@
-"""`rank`: does less of a counted figure mean less time? Spearman's rank correlation over networks.
+"""`rank`: does less of a counted figure mean less time, from network to network?
 
     rule = "rank"
-    subject = ["*"]                   each framework by itself
+    subject = ["*"]                   each contender by itself
     figure = "macs"                   or params
     networks = 8                      in a situation at least
-    expect, bound, margin             where the correlation is put
+    expect, bound, margin             where the share is put
     models, phases, batches, devices  as in `ratio`
+    processes = 2                     of each network at least
 
-The interval is that of the draws of networks and, within each, of processes: how far the
-correlation depends on which networks one takes.
+The figure is the share of pairs of networks in which the one with less is the faster one, which is
+(1 + Kendall's tau) / 2: 0.5 for no connection, 1 for the same order. The networks are those that
+were measured, and the interval says nothing of others.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import kendalltau
 
 from bench import stats
-from bench.cases import Cell, Contender
-from bench.claims import compare, figures
-from bench.claims.population import Evidence, Scope, everyone
-from bench.claims.rule import Expecting, Needs, choice
-from bench.claims.verdicts import Finding, Row, found, unanimous
-from bench.stats import Estimate, Rounds
+from bench.cases import Contender
+from bench.claims import figures
+from bench.claims.measured import Evidence, Measured
+from bench.claims.population import everyone
+from bench.claims.rule import Needs, Scoped, choice
+from bench.claims.verdicts import Finding, Row, measured
+from bench.claims.versus import by_process
+from bench.stats import Blocks
 
-Situation = tuple[Contender, str, int, str, str]  # phase, batch, device, precision
+LEAST = 1e-3  # for none: shares are compared as factors
+Situation = tuple[str, Contender, str, int, str, str]  # run, contender, phase, batch, device, ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rank(Expecting, kind="rank"):
-    """A correlation for each contender, phase, batch and device."""
+class Rank(Scoped, kind="rank"):
+    """A share for each contender, phase, batch and device."""
 
     subject: tuple[str, ...]
     figure: str = choice("macs", "params", default="macs")
     networks: int = 8
-    models: tuple[str, ...] = ()
-    phases: tuple[str, ...] = ()
-    batches: tuple[int, ...] = ()
-    devices: tuple[str, ...] = ()
-
-    @property
-    def scope(self) -> Scope:
-        return Scope(self.models, self.phases, self.batches, self.devices)
+    processes: int = 2
 
     def check(self) -> None:
         """Names exist."""
         super().check()
-        self.scope.check()
         everyone(self.subject)
 
     def needs(self) -> Needs:
         return Needs(tuple(everyone(self.subject)), self.models, self.phases, self.batches)
 
     def judge(self, evidence: Evidence) -> Finding:
-        """A row for each situation; the statement is of each framework, so there is no mean."""
-        values, who = evidence.measured("seconds", self.scope), everyone(self.subject)
-        situations: dict[Situation, dict[Cell, Rounds]] = {}
-        for contender in who:
-            for cell, rounds in values.get(contender, {}).items():
-                key = (contender, cell.phase, cell.batch, cell.device, cell.precision)
-                situations.setdefault(key, {})[cell] = rounds
-        enough = {k: cells for k, cells in situations.items() if len(cells) >= self.networks}
-        rows = [self.row(key, cells) for key, cells in enough.items()]
-        metric = self.what or f"rank correlation of {self.figure} and the time of a step"
-        effect = self.weakest(rows)
-        return found(metric, rows, self.expected, effect, self.missing(who, enough))
+        """A row for each situation with enough networks."""
+        who = everyone(self.subject)
+        found = situations(evidence.measured("seconds", self.scope), who)
+        enough = {key: cells for key, cells in found.items() if len(cells) >= self.networks}
+        rows = [row for key, cells in enough.items() for row in self.rows(key, cells)]
+        metric = (
+            self.what
+            or f"share of pairs of networks in which fewer {self.figure} are faster"
+        )  # fmt: skip
+        missing = (*self.lacking(who, rows, evidence), *self.unseen(rows))
+        return Finding(
+            f"{metric}, expected {self.expected}", self.expected, tuple(rows), missing,
+            "processes (--processes)",
+        )  # fmt: skip
 
-    def weakest(self, rows: list[Row]) -> Estimate | None:
-        """The lowest correlation, where all rows say the same: what holds for it holds for all."""
-        if unanimous(row.holds for row in rows) is None:
-            return None
-        return min((row.found for row in rows), key=lambda e: e.low)
+    def lacking(self, who: list[Contender], rows: list[Row], evidence: Evidence) -> list[str]:
+        seen = {row.where["contender"] for row in rows}
+        names = [str(c) for c in who if str(c) not in seen and c not in evidence.failed]
+        asked = f"at least {self.networks} networks with {self.processes} processes in one phase"
+        return [f"{asked} and batch: {', '.join(names)}"] if names else []
 
-    def missing(self, who: list[Contender], enough: dict[Situation, Any]) -> list[str]:
-        lacking = [str(c) for c in who if c not in {key[0] for key in enough}]
-        where = f"at least {self.networks} networks in one phase and batch"
-        return [f"{where} of {', '.join(lacking)}"] if lacking else []
-
-    def row(self, key: Situation, cells: dict[Cell, Rounds]) -> Row:
-        """The correlation, and the networks that need less and take longer than their neighbour."""
-        costs = np.array([float(figures.of(self.figure, cell.model)) for cell in cells])
-        times = [stats.central(rounds) for rounds in cells.values()]
-        value = float(spearmanr(costs, times).statistic)
-        estimate = bounded(value, correlations(costs, list(cells.values())))
-        order = sorted(zip(costs, times, (c.model for c in cells), strict=True))
-        turned = [f"{a[2]} > {b[2]}" for a, b in pairwise(order) if a[1] > b[1]]
-        contender, phase, batch, device, precision = key
+    def rows(self, key: Situation, cells: Mapping[str, Blocks]) -> list[Row]:
+        """The row of a situation, or none; with the networks that need less and take longer than
+        their neighbour."""
+        run, contender, phase, batch, device, precision = key
+        times = {
+            model: {p: stats.median(own).value for p, own in by_process(blocks).items()}
+            for model, blocks in cells.items()
+        }
+        costs = {model: figures.of(self.figure, model) for model in times}
+        common = sorted(set.intersection(*(set(own) for own in times.values())))
+        if len(common) < self.processes:
+            return []
+        values = {p: share(list(costs.values()), [times[m][p] for m in costs]) for p in common}
+        middle = {model: stats.median(blocks).value for model, blocks in cells.items()}
+        order = sorted(costs, key=lambda model: costs[model])
+        turned = [f"{a} > {b}" for a, b in pairwise(order) if middle[a] > middle[b]]
         where = {"contender": str(contender), "phase": phase, "batch": batch, "device": device,
-                 "precision": precision, "networks": len(cells)}  # fmt: skip
-        return Row(where, estimate, self.expected.holds(estimate), {"turned": turned})
+                 "precision": precision}  # fmt: skip
+        return [measured(where, values, run, networks=order, turned=turned)]
 
 
-def bounded(value: float, draws: NDArray[np.float64]) -> Estimate:
-    """The percentile interval of the draws; a correlation cannot leave it by widening."""
-    low, high = np.quantile(draws, [(1 - stats.LEVEL) / 2, (1 + stats.LEVEL) / 2])
-    return Estimate(value, min(float(low), value), max(float(high), value))
+def situations(found: Measured, who: list[Contender]) -> dict[Situation, dict[str, Blocks]]:
+    """What was measured of each network, by everything but the network."""
+    groups: dict[Situation, dict[str, Blocks]] = {}
+    for contender in who:
+        for (run, cell), blocks in found.get(contender, {}).items():
+            key = (run, contender, cell.phase, cell.batch, cell.device, cell.precision)
+            groups.setdefault(key, {})[cell.model] = blocks
+    return groups
 
 
-def correlations(costs: NDArray[np.float64], times: list[Rounds]) -> NDArray[np.float64]:
-    """Spearman's correlation in each draw of networks and of their processes."""
-    medians, _ = compare.drawn(times, lambda drawn: np.stack(drawn))
-    chosen = np.random.default_rng(stats.SEED).integers(len(costs), size=medians.shape)
-    picked = np.take_along_axis(medians, chosen, axis=0)
-    first, second = (rankdata(side, axis=0) for side in (costs[chosen], picked))
-    first, second = first - first.mean(axis=0), second - second.mean(axis=0)
-    scale = np.sqrt((first**2).sum(axis=0) * (second**2).sum(axis=0))
-    kept = scale > 0  # a draw of one network alone has no order
-    result: NDArray[np.float64] = (first * second).sum(axis=0)[kept] / scale[kept]
-    return result
+def share(costs: list[Any], times: list[float]) -> float:
+    """Of pairs, those in the same order."""
+    return max(LEAST, (1 + float(kendalltau(costs, times).statistic)) / 2)

@@ -20,17 +20,15 @@ from typing import Any
 import pandas as pd
 
 from bench import training
-from bench.claims import compare
-from bench.claims.population import Evidence
+from bench.claims.measured import Evidence
 from bench.claims.rule import Expecting, Needs, choice
-from bench.claims.verdicts import Finding, Row, found
+from bench.claims.verdicts import Finding, Row, measured
 from bench.errors import BenchError
-from bench.stats import Rounds
 from bench.store import CONTENDER
 
 METRICS = ("train_loss", "test_loss", "train_error", "test_error",
            "early_gradient", "late_gradient")  # fmt: skip
-KIN = [*CONTENDER, "data", "image", "epochs", "learning_rate"]  # only these are compared
+RECIPE = ["data", "image", "images", "epochs", "batch_size", "learning_rate"]  # only equal ones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +49,8 @@ class Trained(Expecting, kind="trained"):
             training.network(name)
         if self.sides[0] == self.sides[1] and self.base_metric in ("", self.metric):
             raise BenchError("base or base_metric is missing: a figure is compared with another")
+        if self.seeds < 2:
+            raise BenchError(f"seeds = {self.seeds}: at least 2, to tell how far seeds differ")
 
     @property
     def sides(self) -> tuple[str, str]:
@@ -60,38 +60,36 @@ class Trained(Expecting, kind="trained"):
         return Needs(trained=tuple(dict.fromkeys(self.sides)))
 
     def judge(self, evidence: Evidence) -> Finding:
-        """A row for each framework, data set and way to train."""
-        rows = []
+        """A row for each framework and way to train."""
         frame = evidence.tables.training
-        groups: Any = frame.groupby(KIN, sort=True) if len(frame) else []
-        for key, group in groups:
-            here = figure(group, self.model, self.metric, self.moment)
-            there = figure(group, self.sides[1], self.base_metric or self.metric, self.moment)
-            seeds = len(here.keys() & there.keys())
-            if seeds >= self.seeds:
-                rows.append((dict(zip(KIN, key, strict=True)), here, there, seeds))
-        made = [
-            Row(where | {"model": self.model, "base": self.sides[1], "moment": self.moment},
-                (ratio := compare.ratio(here, there, len(rows))), self.expected.holds(ratio),
-                {"seeds": seeds})
-            for where, here, there, seeds in rows
-        ]  # fmt: skip
-        effect = compare.geometric([compare.ratio(h, t) for _, h, t, _ in rows]) if rows else None
-        missing = [] if rows else [self.lacking()]
-        return found(self.what or self.metric, made, self.expected, effect, missing)
-
-    def lacking(self) -> str:
+        groups: Any = frame.groupby([*CONTENDER, *RECIPE]) if len(frame) else []
+        made = [self.row(dict(zip([*CONTENDER, *RECIPE], key, strict=True)), group)
+                for key, group in groups]  # fmt: skip
+        rows = tuple(row for row in made if row and len(row.values) >= self.seeds)
         names = " and ".join(dict.fromkeys(self.sides))
-        return f"training of {names} with at least {self.seeds} seeds: bench train"
+        lacking = f"training of {names} with at least {self.seeds} seeds that stay finite"
+        metric = f"{self.what or self.metric}, expected {self.expected}"
+        missing = () if rows else (f"{lacking}: bench train",)
+        return Finding(metric, self.expected, rows, missing, "seeds (bench train --seeds)")
+
+    def row(self, where: dict[str, Any], group: pd.DataFrame) -> Row | None:
+        """One framework's; frameworks with the same seeds and recipe share their replicates."""
+        here = figure(group, self.model, self.metric, self.moment)
+        there = figure(group, self.sides[1], self.base_metric or self.metric, self.moment)
+        values = {seed: here[seed] / there[seed] for seed in sorted(here.keys() & there.keys())}
+        unit = tuple(where[key] for key in RECIPE)
+        named = where | {"model": self.model, "base": self.sides[1], "moment": self.moment}
+        detail = {"seeds": len(values), "figures": {"model": here, "base": there}}
+        return measured(named, values, unit, **detail) if values else None
 
 
-def figure(frame: pd.DataFrame, model: str, metric: str, moment: str) -> Rounds:
+def figure(frame: pd.DataFrame, model: str, metric: str, moment: str) -> dict[int, float]:
     """One figure of a network by seed, in all runs; figures that are no positive number are not
     there."""
-    rows = frame[frame["model"] == model]
-    values = pd.to_numeric(rows[f"{metric}_{moment}"], errors="coerce")
-    return {
-        int(str(seed)): [float(value)]
-        for seed, value in zip(rows["seed"], values, strict=True)
-        if 0 < value < float("inf")
-    }
+    rows = frame[(frame["model"] == model) & (frame["status"] == "ok")]
+    column = f"{metric}_{moment}"
+    if column not in rows:
+        return {}
+    values = pd.to_numeric(rows[column], errors="coerce")
+    pairs = zip(rows["seed"].tolist(), values.tolist(), strict=True)
+    return {seed: value for seed, value in pairs if 0 < value < float("inf")}
