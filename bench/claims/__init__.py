@@ -29,12 +29,17 @@ class Judged:
         return verdicts.combine([outcome.verdict for outcome in self.outcomes])
 
     @property
-    def telling(self) -> Outcome:
-        """The test whose figure stands for the claim: the first with the claim's own verdict and a
-        figure, else the first with a figure, else the first."""
+    def effect(self) -> tuple[str, Estimate | None]:
+        """The figure that stands for the claim: where tests contradict each other, how many of them
+        hold; else that of the first test with the claim's own verdict, or the first with one."""
+        words = [outcome.verdict for outcome in self.outcomes]
+        if self.verdict == verdicts.MIXED and verdicts.MIXED not in words:
+            metric = f"of {len(words)} tests hold"
+            return metric, verdicts.exact(float(words.count(verdicts.CONFIRMED)))
         known = [o for o in self.outcomes if o.effect]
         same = [o for o in known if o.verdict == self.verdict]
-        return (same or known or [*self.outcomes])[0]
+        telling = (same or known or self.outcomes)[0]
+        return telling.finding.metric, telling.effect
 
     @property
     def missing(self) -> list[str]:
@@ -54,15 +59,15 @@ class Judged:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, every comparison included."""
-        claim, effect = self.claim, self.telling.effect
-        interval = ends(effect)
+        claim, (metric, effect) = self.claim, self.effect
+        value, low, high = ends(effect).values()
         pairs = list(zip(claim.tests, self.outcomes, strict=True))
         return {
             "id": claim.id,
             "statement": {"zh": claim.zh, "en": claim.en},
             "verdict": self.verdict,
-            "effect": {"metric": self.telling.finding.metric, "value": interval["value"]},
-            "interval": [interval["low"], interval["high"]] if effect else None,
+            "effect": {"metric": metric, "value": value},
+            "interval": None if low is None else [low, high],
             "depends": self.depends(),
             "evidence": [cell(t.kind, o, row) for t, o in pairs for row in o.rows],
             "missing": self.missing,

@@ -59,7 +59,7 @@ class Expectation:
         gap = min(abs(log(found.value / limit)) for limit in limits)
         times = ceil((log(found.high / found.value) / gap) ** 2) if gap else HOPELESS
         more = f"about {times} times as many" if times < HOPELESS else "very many more"
-        return f"{said}: {more if times > 1 else 'some more'} {replicate}, or a quieter machine"
+        return f"{said}: {more if times > 1 else 'some more'} {replicate}"
 
     def __str__(self) -> str:
         low, high = self.limits

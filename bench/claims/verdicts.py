@@ -2,8 +2,9 @@
 
 A comparison is known from its replicates: processes, seeds, or networks. It holds where it differs
 from the limit of what the statement expects, on the expected side; it fails where it differs on the
-other side; else it is open. All means of one statement are one family, and so are all its cells:
-the chance of a wrong word in a family is at most 1 - stats.LEVEL (Holm 1979).
+other side; else it is open. The means over all comparisons of a statement's tests are one family,
+those over comparisons with something in common another, and single comparisons the third: the
+chance of a wrong word in a family is at most 1 - stats.LEVEL (Holm 1979).
 """
 
 from __future__ import annotations
@@ -90,19 +91,24 @@ def joint(rows: Sequence[Row]) -> Estimate:
 
 
 def of_unit(rows: Sequence[Row]) -> Estimate:
-    """Of rows that share their replicates: those that all of them have."""
-    common = [key for key in rows[0].values if all(key in row.values for row in rows)]
-    if not common:
-        value = exp(np.mean([log(row.found.value) for row in rows]))
-        return Estimate(value, 0.0, 0)
-    return of_replicates(exp(np.mean([log(row.values[k]) for row in rows])) for k in common)
+    """Of rows of one unit: from the replicates that take part in most rows, so that they speak of
+    the same."""
+    taking: dict[Hashable, list[float]] = {}
+    for row in rows:
+        for key, value in row.values.items():
+            taking.setdefault(key, []).append(log(value))
+    most = max(map(len, taking.values()))
+    return of_replicates(exp(np.mean(logs)) for logs in taking.values() if len(logs) == most)
+
+
+def overall(rows: Sequence[Row]) -> list[Row]:
+    """The mean of all rows, if there are any."""
+    return [Row({}, joint(rows))] if rows else []
 
 
 def means(rows: Sequence[Row]) -> list[Row]:
-    """The mean of all rows first, then those of rows with the same value of a key that varies."""
-    if not rows:
-        return []
-    found = [Row({}, joint(rows))]
+    """The means of rows with the same value of a key that varies."""
+    found = []
     for key in dict.fromkeys(key for row in rows for key in row.where):
         groups: dict[Any, list[Row]] = {}
         for row in rows:
@@ -129,9 +135,12 @@ def corrected(families: Sequence[tuple[Expectation, Sequence[Row]]]) -> list[lis
 def conclude(findings: Sequence[Finding]) -> list[Outcome]:
     """The outcome of each test of one statement."""
     fresh = [f for f in findings if not f.counted]
-    of_means = iter(corrected([(f.expected, means(f.rows)) for f in fresh]))
-    of_cells = iter(corrected([(f.expected, f.rows) for f in fresh]))
-    return [count(f) if f.counted else weigh(f, next(of_means), next(of_cells)) for f in findings]
+    levels = [
+        corrected([(f.expected, level(f.rows)) for f in fresh])
+        for level in (overall, means, list[Row])
+    ]
+    fine = iter([weigh(f, *rows) for f, *rows in zip(fresh, *levels, strict=True)])
+    return [count(f) if f.counted else next(fine) for f in findings]
 
 
 def count(finding: Finding) -> Outcome:
@@ -143,21 +152,22 @@ def count(finding: Finding) -> Outcome:
     return Outcome(finding, verdict, effect, finding.rows)
 
 
-def weigh(finding: Finding, over: Sequence[Row], cells: Sequence[Row]) -> Outcome:
+def weigh(
+    finding: Finding, whole: Sequence[Row], parts: Sequence[Row], cells: Sequence[Row]
+) -> Outcome:
     """MIXED where some comparisons hold and others fail. Else CONFIRMED or REFUTED as the mean over
     all of them says, if nothing that the statement speaks of is missing. Else UNDECIDED."""
-    signs = {row.holds for row in (*over, *cells)} - {None}
-    overall = over[0].holds if over else None
+    signs = {row.holds for row in (*whole, *parts, *cells)} - {None}
+    effect, said = (whole[0].found, whole[0].holds) if whole else (None, None)
     verdict = UNDECIDED
     if len(signs) > 1:
         verdict = MIXED
-    elif overall is not None and not finding.missing:
-        verdict = CONFIRMED if overall else REFUTED
-    effect = over[0].found if over else None
+    elif said is not None and not finding.missing:
+        verdict = CONFIRMED if said else REFUTED
     lacks = list(finding.missing)
-    if verdict == UNDECIDED and effect and overall is None:
+    if verdict == UNDECIDED and effect and said is None:
         lacks.append(finding.expected.wanting(effect, finding.replicate))
-    return Outcome(finding, verdict, effect, tuple(cells), tuple(over), tuple(lacks))
+    return Outcome(finding, verdict, effect, tuple(cells), (*whole, *parts), tuple(lacks))
 
 
 def combine(verdicts: Sequence[str]) -> str:

@@ -16,6 +16,8 @@ from bench.stats import Block, Blocks
 
 Versus = dict[int, float]  # a figure by process
 Pair = tuple[Contender, Contender]
+PROCESSES = "processes (--processes), or a quieter machine"
+NETWORKS = "networks (--model), or runs"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +92,7 @@ class Paired(Opposed):
             self.row(pair, place, values, words_of(place, runs))
             for pair, place, values in self.compared(found)
         ]
-        replicate = "networks (--model)" if self.weighed else "processes (--processes)"
+        replicate = NETWORKS if self.weighed else PROCESSES
         metric = f"{self.what or self.words}, expected {self.expected}"
         missing = tuple(self.lacking(rows, evidence))
         return Finding(metric, self.expected, tuple(rows), missing, replicate)
@@ -108,7 +110,7 @@ class Paired(Opposed):
         run, cell = place
         named = {"contender": str(pair[0]), "rival": str(pair[1])} | where
         if self.weighed:
-            return measured(named, {(cell.model, cell.batch): values[0]}, run)
+            return measured(named, {(run, cell.model, cell.batch): values[0]})
         return measured(named, values, (run, cell.model, cell.batch), processes=len(values))
 
 

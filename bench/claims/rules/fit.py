@@ -24,7 +24,7 @@ from bench import stats
 from bench.claims.measured import Evidence, Measured, Place, words_of
 from bench.claims.rule import Needs, choice
 from bench.claims.verdicts import Finding, Row, measured
-from bench.claims.versus import Opposed, Pair, by_process
+from bench.claims.versus import PROCESSES, Opposed, Pair, by_process
 from bench.errors import BenchError
 
 BATCHES = (1, 4)  # that a run for it measures where it names none
@@ -57,9 +57,7 @@ class Fit(Opposed, kind="fit"):
         missing = self.lacking(good, evidence)
         if missing:
             missing[0] += f"; at least {LEAST} cells (networks, batches) of one phase"
-        return Finding(
-            metric, self.expected, tuple(good), tuple(missing), "processes (--processes)"
-        )
+        return Finding(metric, self.expected, tuple(good), tuple(missing), PROCESSES)
 
     def row(self, pair: Pair, line: Line, found: Measured) -> Row | None:
         """The figure of one line, by process; None where no process has it."""

@@ -29,7 +29,7 @@ from bench.claims.measured import Evidence, Measured
 from bench.claims.population import everyone
 from bench.claims.rule import Needs, Scoped, choice
 from bench.claims.verdicts import Finding, Row, measured
-from bench.claims.versus import by_process
+from bench.claims.versus import PROCESSES, by_process
 from bench.stats import Blocks
 
 LEAST = 1e-3  # for none: shares are compared as factors
@@ -66,7 +66,7 @@ class Rank(Scoped, kind="rank"):
         missing = (*self.lacking(who, rows, evidence), *self.unseen(rows))
         return Finding(
             f"{metric}, expected {self.expected}", self.expected, tuple(rows), missing,
-            "processes (--processes)",
+            PROCESSES,
         )  # fmt: skip
 
     def lacking(self, who: list[Contender], rows: list[Row], evidence: Evidence) -> list[str]:
