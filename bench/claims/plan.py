@@ -6,20 +6,22 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from bench import frameworks
+from bench import cases, frameworks, session
 from bench.claims.declare import Claim
 from bench.claims.rule import Needs
 from bench.errors import BenchError
 from bench.session import Options
 
 T = TypeVar("T")
+TRAINING = 0.25  # of the budget, where networks are trained too
 
 
 def options(claims: Sequence[Claim], given: Options) -> Options:
     """The options of a run for these claims: what they name, where the user says nothing.
 
-    A run is contenders times cells, so it measures more than each claim needs. Raises BenchError
-    where they need none."""
+    A run is contenders times cells, so it measures more than each claim needs. The budget is the
+    profile's where none is given, without the share for training. Raises BenchError where they
+    need no run."""
     needs = [need for claim in claims for need in claim.needs()]
     contenders = union(needs, lambda need: need.contenders)
     if not contenders:
@@ -36,7 +38,18 @@ def options(claims: Sequence[Claim], given: Options) -> Options:
         phase=given.phase or listed(union(needs, lambda need: need.phases)),
         batch=given.batch or listed(union(needs, lambda need: need.batches)),
         untuned=given.untuned or any(not contender.tuned for contender in contenders),
+        budget=f"{budget(given) - training_budget(claims, given)}s",
     )
+
+
+def budget(given: Options) -> float:
+    """Seconds, all together."""
+    return cases.seconds(given.budget) if given.budget else session.profile(given).budget
+
+
+def training_budget(claims: Iterable[Claim], given: Options) -> float:
+    """Seconds of it for training."""
+    return TRAINING * budget(given) if trained(claims) else 0.0
 
 
 def trained(claims: Iterable[Claim]) -> list[str]:

@@ -21,7 +21,6 @@ from bench.errors import BenchError, NothingMeasured
 
 if TYPE_CHECKING:
     from bench.session import Options
-    from bench.store import Run
 
 
 @click.command(name="run")
@@ -63,7 +62,9 @@ def command(
     place = session.resume(resume) if resume else session.new_run(out, chosen)
     session.race(place, console.Watch())
     if trained:
-        train_too(place, trained)
+        from bench.cli.commands import train
+
+        train.hold(place, **trained)
     tables = store.load(place.folder)
     frame = summary.summarise(place, tables)
     if as_json:
@@ -79,22 +80,18 @@ def command(
         raise NothingMeasured(f"nothing could be measured; reasons are in {place.journal}")
 
 
-def wanted(options: Options, for_claims: str | None) -> tuple[Options, list[str]]:
-    """The options with what claims need, and the networks to train for them."""
+def wanted(options: Options, for_claims: str | None) -> tuple[Options, dict[str, Any]]:
+    """The options with what claims need, and what to train for them: names, device, budget."""
     if not for_claims:
-        return options, []
+        return options, {}
     from bench import claims
     from bench.claims import plan
 
     chosen = claims.select(claims.load(), for_claims)
-    return plan.options(chosen, options), plan.trained(chosen)
-
-
-def train_too(place: Run, names: list[str]) -> None:
-    """Train networks by the usual recipe, in the same run."""
-    from bench.cli.commands import train
-
-    train.hold(place, names)
+    names = plan.trained(chosen)
+    training = {"names": names, "device": options.device, "threads": options.threads,
+                "budget": f"{plan.training_budget(chosen, options)}s"}  # fmt: skip
+    return plan.options(chosen, options), training if names else {}
 
 
 def tunings(header: dict[str, Any]) -> list[str]:
