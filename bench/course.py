@@ -40,7 +40,7 @@ def hold(
         for verdict in verdicts:
             run.append("verdict", **asdict(verdict))
         refused = {verdict.model for verdict in verdicts if not verdict.ok}
-        passed = [name for name in names if name.removesuffix(BARE) not in refused]
+        passed = [n for n in names if network(n).name.removesuffix(BARE) not in refused]
         with watch.steps("training", len(passed) * recipe.seeds) as steps:
             for said in train(run, entrant, passed, data, recipe, device, threads):
                 steps.step(said)
@@ -66,7 +66,7 @@ def train(
     """Train each network with each seed and journal it; yields what each came to, in words.
 
     Stops at the budget, between seeds, so that every network has the same ones."""
-    graphs = {name: fitted(network(name), data, recipe) for name in names}
+    graphs = {graph.name: fitted(graph, data, recipe) for graph in map(network, names)}
     shared = asdict(entrant.contender) | {
         "data": data.name, "image": "x".join(map(str, data.shape)), "images": len(data),
         "device": device, "threads": threads, "epochs": recipe.epochs, "batch_size": recipe.batch,

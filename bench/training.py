@@ -46,7 +46,7 @@ class Recipe:
 def network(name: str) -> Graph:
     """A network by name, `..._bare` without its batch norms; raises BenchError."""
     graph = models.load(name.removesuffix(BARE))
-    return replace(bare(graph), name=name) if name.endswith(BARE) else graph
+    return replace(bare(graph), name=graph.name + BARE) if name.endswith(BARE) else graph
 
 
 def bare(graph: Graph) -> Graph:

@@ -74,11 +74,12 @@ class Trained(Expecting, kind="trained"):
 
     def row(self, where: dict[str, Any], group: pd.DataFrame) -> Row | None:
         """One framework's; frameworks with the same seeds and recipe share their replicates."""
-        here = figure(group, self.model, self.metric, self.moment)
-        there = figure(group, self.sides[1], self.base_metric or self.metric, self.moment)
+        model, base = (training.network(name).name for name in self.sides)
+        here = figure(group, model, self.metric, self.moment)
+        there = figure(group, base, self.base_metric or self.metric, self.moment)
         values = {seed: here[seed] / there[seed] for seed in sorted(here.keys() & there.keys())}
         unit = tuple(where[key] for key in RECIPE)
-        named = where | {"model": self.model, "base": self.sides[1], "moment": self.moment}
+        named = where | {"model": model, "base": base, "moment": self.moment}
         detail = {"seeds": len(values), "figures": {"model": here, "base": there}}
         return measured(named, values, unit, **detail) if values else None
 

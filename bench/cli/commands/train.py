@@ -10,7 +10,7 @@ import click
 
 from bench.cli.options import device_option, json_option, threads_option
 from bench.cli.output import emit
-from bench.errors import NothingMeasured
+from bench.errors import BenchError, NothingMeasured, unknown
 
 if TYPE_CHECKING:
     from bench.cases import Contender
@@ -38,13 +38,14 @@ COUNT = click.IntRange(min=1)
 def command(folder: Path | None, model: str | None, as_json: bool, **options: Any) -> None:
     """Train networks with several seeds on digits, or on your images, and journal it in RUN, by
     default the newest in results/, or a new one. What the journal holds is not done again."""
-    from bench import claims, store
+    from bench import claims, store, training
     from bench.claims import plan
 
     names = [n.strip() for n in model.split(",")] if model else plan.trained(claims.load())
     place = hold(store.Run.open(folder) if folder else None, names, **options)
     frame = store.load(place.folder).training
-    rows = frame[frame["model"].isin(names)].to_dict("records")
+    known = [training.network(name).name for name in names]
+    rows = frame[frame["model"].isin(known)].to_dict("records")
     if as_json:
         emit([{k: v for k, v in row.items() if k != "curve"} for row in rows])
     else:
@@ -76,9 +77,17 @@ def hold(place: Run | None, names: list[str], data: Path | None = None, **option
 
 def chosen(framework: str, mode: str) -> Contender:
     """The one contender that trains; raises BenchError."""
-    from bench.claims import population
+    from bench import cases, frameworks
 
-    return population.contenders(framework if mode == "default" else f"{framework} {mode}")[0]
+    known = frameworks.discover()
+    if framework not in known:
+        raise unknown("framework", framework, known)
+    found = cases.contenders([known[framework]], mode)
+    if len(found) != 1:
+        raise BenchError(
+            f"--mode {mode!r} is more than one: choices: {', '.join(known[framework].modes)}"
+        )
+    return found[0]
 
 
 def newest() -> Run | None:
