@@ -54,12 +54,14 @@ def test_limits(expect: str, margin: float, below: bool, at: bool, above: bool) 
 
 
 @pytest.mark.parametrize("expect", ["less", "not more", "more", "not less"])
-@pytest.mark.parametrize("value", [0.8, 0.95, 1.0, 1.2])
-def test_chances_agree_with_the_interval(expect: str, value: float) -> None:
-    found = Estimate(value, 0.05, 4)
+@pytest.mark.parametrize("errors", [-9, -3, -2.5, 0, 2.5, 3, 9])
+def test_chances_agree_with_the_interval(expect: str, errors: float) -> None:
+    """Of a figure so many standard errors from the limit: 2.78 are the interval's."""
     expected = Expectation(expect, 1.0, 0.03)
     limit = next(end for end in expected.limits if np.isfinite(end))
+    found = Estimate(limit * np.exp(0.05 * errors), 0.05, 4)
     clear = found.high < limit or found.low > limit
+    assert clear == (abs(errors) >= 3)
     assert (expected.chance(found) < 1 - stats.LEVEL) == clear
 
 
@@ -91,7 +93,8 @@ def test_a_mean_over_networks_is_more_certain_than_each() -> None:
     rows = [
         measured({}, dict(enumerate(np.exp(0.1 * random.standard_normal(5)))), net) for net in NETS
     ]
-    assert verdicts.joint(rows).error < 0.8 * max(row.found.error for row in rows)
+    found = verdicts.joint(rows)
+    assert found.error < 0.8 * max(row.found.error for row in rows) and found.freedom > 4
 
 
 def test_a_mean_is_of_replicates_that_speak_of_the_same_rows() -> None:
@@ -239,6 +242,15 @@ def test_spread(tmp_path: Path, own: float, verdict: str) -> None:
     entries = [*times(torch, processes=8, noise=own), *times(rival, processes=8, seed=1)]
     found = tables(tmp_path / "run", entries)
     assert judged(found, RATIO | {"rule": "spread", "expect": "not more"}).verdict == verdict
+
+
+def test_spread_holds_what_changes_from_process_to_process(tmp_path: Path) -> None:
+    entries = list(times({(TORCH, net, "train"): 1.0 for net in NETS}, processes=8, noise=0.01))
+    for entry in entries:
+        entry["samples"] = [value * 1.5 ** entry["process"] for value in entry["samples"]]
+    entries += times({(TENSORFLOW, net, "train"): 1.0 for net in NETS}, processes=8, noise=0.01)
+    steadier = RATIO | {"rule": "spread", "expect": "not more", "bound": 2}
+    assert judged(tables(tmp_path / "run", entries), steadier).verdict == REFUTED
 
 
 def lined(folder: Path, slope: float, intercept: float) -> Tables:
