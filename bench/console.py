@@ -18,7 +18,6 @@ from bench.layers import COLUMNS, WORDS, cells, grouped, times, totals
 
 WIDTH = 150  # of tables that go to a file or a pipe
 WIDE = 170  # what the layer table of a network of the papers needs
-COUNTS = ("samples", "blocks", "processes")
 out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 err = Console(stderr=True, highlight=False)
 
@@ -127,15 +126,25 @@ def stacked(row: Sequence[str]) -> list[str]:
 
 
 def summary(frame: pd.DataFrame) -> None:
-    """The result of a run: a table for each cell's network and batch."""
-    columns = ["framework", "mode", "median ms", "95% interval", "images/s", "peak MiB",
-               "above baseline MiB", "times the least", "times the fastest", "verdict",
-               "first call s", "samples", "blocks", "processes"]  # fmt: skip
+    """The result of a run: a table for each cell, and below it what has no number or must be known
+    of one."""
+    columns = ["framework", "mode", "ms", "±", "images/s", "times the fastest", "verdict", "MiB",
+               "× least", "first call s", "blocks"]  # fmt: skip
     for (model, batch, phase), cell in frame.groupby(["model", "batch", "phase"], sort=False):
         first = cell.iloc[0]
         title = f"{model}, batch {batch}, {phase}, {first['device']}, {first['precision']}, "
-        rows = [summary_row(case) for case in cell.sort_values("median").to_dict("records")]
+        cases = cell.sort_values("median").to_dict("records")
+        rows = [summary_row(case) for case in cases if case["status"] == "ok"]
         table(title + f"{first['threads']} threads", columns, rows)
+        for case in cases:
+            if said := remark(case):
+                out.print(f"  {case['framework']} {mode(case)}: {said}", markup=False)
+
+
+def remark(case: Mapping[Any, Any]) -> str:
+    if case["status"] != "ok":
+        return f"{case['status']}: {shortened(case['reason'], 100)}"
+    return "; ".join(filter(None, [case["marks"], shortened(case["reason"], 100)]))
 
 
 def largest(frame: pd.DataFrame) -> None:
@@ -150,22 +159,26 @@ def largest(frame: pd.DataFrame) -> None:
 
 
 def summary_row(case: Mapping[Any, Any]) -> list[str]:
-    head = [case["framework"], mode(case)]
-    if case["status"] != "ok":
-        return [*head, f"{case['status']}: {shortened(case['reason'])}"]
-    ratio = f"{case['ratio']:.2f} {interval(case['ratio_low'], case['ratio_high'], '.2f')}"
+    ratio = f"{case['ratio']:.2f}{interval(case['ratio_low'], case['ratio_high'])}"
     return [
-        *head, f"{case['median'] * 1e3:.4g}", interval(case["low"], case["high"], ".4g", 1e3),
-        f"{case['images_per_second']:.4g}", mebibytes(case["peak_memory"]),
-        marked(mebibytes(case["above_baseline"]), case["marks"]), several(case["times_least"]),
+        case["framework"], mode(case), f"{case['median'] * 1e3:.4g}",
+        uncertainty(case["high"] / case["median"] - 1), f"{case['images_per_second']:.4g}",
         *(["fastest", ""] if case["ratio"] == 1 else [ratio, case["verdict"]]),
-        f"{case['first_call']:.3g}", *(str(int(case[k])) for k in COUNTS),
+        mebibytes(case["peak_memory"]), several(case["times_least"]), f"{case['first_call']:.3g}",
+        f"{case['blocks']:.0f} in {case['processes']:.0f}",
     ]  # fmt: skip
 
 
-def interval(low: float, high: float, style: str, unit: float = 1.0) -> str:
-    """Both ends; that there is none where a single process was measured."""
-    return "(one process)" if pd.isna(low) else f"({low * unit:{style}} to {high * unit:{style}})"
+def interval(low: float, high: float) -> str:
+    """Both ends; nothing where there is none, a single process having been measured."""
+    return "" if pd.isna(low) else f" ({low:.2f} to {high:.2f})"
+
+
+def uncertainty(width: float) -> str:
+    """Half of the 95% interval, relative to the value."""
+    if pd.isna(width):
+        return ""
+    return f"{width:.1%}" if width < 0.1 else f"{width:.0%}" if width <= 1 else "> 100%"
 
 
 def mode(case: Mapping[Any, Any]) -> str:
@@ -180,11 +193,6 @@ def mebibytes(value: float | None) -> str:
 def several(value: float | None) -> str:
     """How many times something."""
     return "" if value is None or pd.isna(value) else f"{value:.2g}"
-
-
-def marked(text: str, marks: str) -> str:
-    """A figure with what must be known of it."""
-    return f"{text} ({marks})".strip() if marks else text
 
 
 def shortened(text: str, width: int = 60) -> str:

@@ -126,8 +126,12 @@ def stops(tables: Tables) -> list[str]:
     said = []
     last = tables.stops.drop_duplicates(["run", "model", "batch"], keep="last")
     for row in last.to_dict("records"):
-        known = "" if pd.isna(row["widest"]) else f", every ratio within {row['widest']:.1%}"
+        known = "" if pd.isna(row["widest"]) else f", {precision(row['widest'])}"
         asked = f" ({row['within']:.1%} was asked)" if known else ""
         what = f"{row['model']}, batch {row['batch']}: {row['processes']} processes{known}{asked}"
         said.append(f"{what}; {WHY[row['reason']]}")
     return said
+
+
+def precision(widest: float) -> str:
+    return f"every ratio within {widest:.1%}" if widest <= 1 else "not every ratio within 100%"
