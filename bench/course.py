@@ -18,7 +18,8 @@ from bench.graph import Graph
 from bench.images import Images
 from bench.session import Watch
 from bench.store import Run
-from bench.training import BARE, Recipe, Trainee, fitted, network
+from bench.trainee import Trainee
+from bench.training import BARE, Recipe, fitted, network
 
 
 def hold(

@@ -11,7 +11,8 @@ import pytest
 from bench import stats
 from bench.claims import Judged, declare, judge, verdicts
 from bench.claims.expect import Expectation
-from bench.claims.verdicts import CONFIRMED, MIXED, REFUTED, UNDECIDED, Row, exact, measured
+from bench.claims.rows import Row, exact, joint, measured
+from bench.claims.verdicts import CONFIRMED, MIXED, REFUTED, UNDECIDED
 from bench.stats import Estimate
 from bench.store import Tables
 from tests.journals import memory, tables, times, trained, who
@@ -83,7 +84,7 @@ def test_a_mean_over_rivals_counts_what_their_common_subject_did_once() -> None:
     for _ in range(runs):
         subject = np.exp(0.1 * random.standard_normal(5))
         rows = [measured({"rival": n}, dict(enumerate(subject)), "lenet5") for n in range(10)]
-        found = verdicts.joint(rows)
+        found = joint(rows)
         covered += found.low < 1 < found.high
     assert 0.92 < covered / runs < 0.98
 
@@ -93,13 +94,13 @@ def test_a_mean_over_networks_is_more_certain_than_each() -> None:
     rows = [
         measured({}, dict(enumerate(np.exp(0.1 * random.standard_normal(5)))), net) for net in NETS
     ]
-    found = verdicts.joint(rows)
+    found = joint(rows)
     assert found.error < 0.8 * max(row.found.error for row in rows) and found.freedom > 4
 
 
 def test_a_mean_is_of_replicates_that_speak_of_the_same_rows() -> None:
     one, other = {0: 1.0, 1: 1.0, 2: 1.0}, {0: 4.0, 1: 4.0}
-    found = verdicts.joint([measured({}, one), measured({}, other)])
+    found = joint([measured({}, one), measured({}, other)])
     assert (found.value, found.freedom) == (pytest.approx(2.0), 1)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from bench.claims import verdicts
 from bench.claims.declare import DOCUMENT, Claim, load, select
 from bench.claims.measured import Evidence
-from bench.claims.verdicts import Outcome, Row
+from bench.claims.rows import Row, exact
+from bench.claims.verdicts import Outcome
 from bench.stats import Estimate
 from bench.store import Tables
 
@@ -35,7 +36,7 @@ class Judged:
         words = [outcome.verdict for outcome in self.outcomes]
         if self.verdict == verdicts.MIXED and verdicts.MIXED not in words:
             metric = f"of {len(words)} tests hold"
-            return metric, verdicts.exact(float(words.count(verdicts.CONFIRMED)))
+            return metric, exact(float(words.count(verdicts.CONFIRMED)))
         known = [o for o in self.outcomes if o.effect]
         same = [o for o in known if o.verdict == self.verdict]
         telling = (same or known or self.outcomes)[0]

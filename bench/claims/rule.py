@@ -15,7 +15,8 @@ from bench.cases import Contender
 from bench.claims.expect import EXPECTATIONS, Expectation
 from bench.claims.measured import Evidence
 from bench.claims.population import Scope
-from bench.claims.verdicts import Finding, Row
+from bench.claims.rows import Row
+from bench.claims.verdicts import Finding
 from bench.errors import BenchError, unknown
 
 RULES: dict[str, type[Rule]] = {}

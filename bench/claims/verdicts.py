@@ -9,33 +9,16 @@ chance of a wrong word in a family is at most 1 - stats.LEVEL (Holm 1979).
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from math import exp, inf, log
-from typing import Any
-
-import numpy as np
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from bench import stats
 from bench.claims.expect import Expectation
+from bench.claims.rows import Row, exact, means, overall
 from bench.stats import Estimate
 
 CONFIRMED, REFUTED, MIXED, UNDECIDED = "CONFIRMED", "REFUTED", "MIXED", "UNDECIDED"
 VERDICTS = (CONFIRMED, REFUTED, MIXED, UNDECIDED)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One comparison: where it was made, what it came to in each replicate, and whether that is as
-    the statement expects. Rows of one `unit` share their replicates; those of two are independent.
-    """
-
-    where: dict[str, Any]
-    found: Estimate
-    values: Mapping[Hashable, float] = field(default_factory=dict)
-    unit: Hashable = ""
-    holds: bool | None = None
-    detail: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,59 +46,6 @@ class Outcome:
     rows: tuple[Row, ...] = ()
     means: tuple[Row, ...] = ()
     missing: tuple[str, ...] = ()
-
-
-def measured(
-    where: dict[str, Any], values: Mapping[Any, float], unit: Hashable = "", **detail: Any
-) -> Row:
-    """A comparison from its replicates."""
-    return Row(where, of_replicates(values.values()), values, unit, detail=detail)
-
-
-def of_replicates(values: Iterable[float]) -> Estimate:
-    return stats.estimate({(number, 0): value for number, value in enumerate(values)})
-
-
-def exact(value: float) -> Estimate:
-    """A figure that is counted, not measured."""
-    return Estimate(value, 0.0, inf)
-
-
-def joint(rows: Sequence[Row]) -> Estimate:
-    """The geometric mean of rows, by replicate and then over units: what a replicate does to all
-    rows of its unit (as a slow process of the one whom all are compared with) is counted once."""
-    units: dict[Hashable, list[Row]] = {}
-    for row in rows:
-        units.setdefault(row.unit, []).append(row)
-    return stats.geometric([of_unit(same) for same in units.values()])
-
-
-def of_unit(rows: Sequence[Row]) -> Estimate:
-    """Of rows of one unit: from the replicates that take part in most rows, so that they speak of
-    the same."""
-    taking: dict[Hashable, list[float]] = {}
-    for row in rows:
-        for key, value in row.values.items():
-            taking.setdefault(key, []).append(log(value))
-    most = max(map(len, taking.values()))
-    return of_replicates(exp(np.mean(logs)) for logs in taking.values() if len(logs) == most)
-
-
-def overall(rows: Sequence[Row]) -> list[Row]:
-    """The mean of all rows, if there are any."""
-    return [Row({}, joint(rows))] if rows else []
-
-
-def means(rows: Sequence[Row]) -> list[Row]:
-    """The means of rows with the same value of a key that varies."""
-    found = []
-    for key in dict.fromkeys(key for row in rows for key in row.where):
-        groups: dict[Any, list[Row]] = {}
-        for row in rows:
-            groups.setdefault(row.where.get(key), []).append(row)
-        if len(groups) > 1:
-            found += [Row({key: value}, joint(group)) for value, group in groups.items()]
-    return found
 
 
 def corrected(families: Sequence[tuple[Expectation, Sequence[Row]]]) -> list[list[Row]]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from bench.cases import Contender
 from bench.claims.measured import Evidence, Measured, Place, words_of
 from bench.claims.population import contenders, everyone
+from bench.claims.rows import Row, measured
 from bench.claims.rule import Needs, Scoped
-from bench.claims.verdicts import Finding, Row, measured
+from bench.claims.verdicts import Finding
 from bench.errors import BenchError
 from bench.stats import Block, Blocks
 

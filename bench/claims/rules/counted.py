@@ -19,8 +19,9 @@ from typing import Any
 from bench.claims import figures
 from bench.claims.expect import EXPECTATIONS, Expectation
 from bench.claims.measured import Evidence
+from bench.claims.rows import Row, exact
 from bench.claims.rule import Rule, choice
-from bench.claims.verdicts import Finding, Row, exact
+from bench.claims.verdicts import Finding
 from bench.errors import BenchError
 
 

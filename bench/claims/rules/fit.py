@@ -22,8 +22,9 @@ import numpy as np
 
 from bench import stats
 from bench.claims.measured import Evidence, Measured, Place, words_of
+from bench.claims.rows import Row, measured
 from bench.claims.rule import Needs, choice
-from bench.claims.verdicts import Finding, Row, measured
+from bench.claims.verdicts import Finding
 from bench.claims.versus import PROCESSES, Opposed, Pair, by_process
 from bench.errors import BenchError
 

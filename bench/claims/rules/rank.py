@@ -27,8 +27,9 @@ from bench.cases import Contender
 from bench.claims import figures
 from bench.claims.measured import Evidence, Measured
 from bench.claims.population import everyone
+from bench.claims.rows import Row, measured
 from bench.claims.rule import Needs, Scoped, choice
-from bench.claims.verdicts import Finding, Row, measured
+from bench.claims.verdicts import Finding
 from bench.claims.versus import PROCESSES, by_process
 from bench.stats import Blocks
 

@@ -21,8 +21,9 @@ import pandas as pd
 
 from bench import training
 from bench.claims.measured import Evidence
+from bench.claims.rows import Row, measured
 from bench.claims.rule import Expecting, Needs, choice
-from bench.claims.verdicts import Finding, Row, measured
+from bench.claims.verdicts import Finding
 from bench.errors import BenchError
 from bench.store import CONTENDER
 
