@@ -33,7 +33,7 @@ class Recipe:
     learning_rate: float = 0.02
     size: int = 8  # pixels in a row of an image: the digits' own
     seeds: int = 5
-    budget: float = 900.0  # seconds; no seed is begun that would not end in time
+    budget: float = 1800.0  # seconds; no seed is begun that would not end in time
 
 
 def network(name: str) -> Graph:

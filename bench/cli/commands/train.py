@@ -31,7 +31,7 @@ COUNT = click.IntRange(min=1)
 @click.option("--size", type=click.IntRange(min=8), help="Pixels in a row; default: 8.")
 @click.option("--batch", type=COUNT, help="Default: 64.")
 @click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="Default: 0.02.")
-@click.option("--budget", metavar="15m", help="No seed is begun that would not end in it.")
+@click.option("--budget", metavar="30m", help="No seed is begun that would not end in it.")
 @device_option
 @threads_option
 @json_option
