@@ -13,6 +13,7 @@ import os
 import select
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -64,19 +65,29 @@ class Worker:
         variables: Mapping[str, str] | None = None,
         log: Path | None = None,
     ) -> None:
-        """Start `adapter` under `python`; what it prints goes to `log`."""
+        """Start `adapter` under `python`; what it prints goes to `log`.
+
+        It runs in a folder of its own, removed when it ends: frameworks leave files behind where
+        they run (MindSpore its `rank_0`). All paths that it is given are absolute."""
         self.log = log
         self.about: dict[str, Any] = {}
-        with Path(log or os.devnull).open("ab") as errors:
-            self.process = subprocess.Popen(
-                [str(python), "-s", str(WORKER), str(adapter)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=environment(threads, variables or {}),
-                start_new_session=True,
-            )
         self.pending = b""
+        command = [str(python.absolute()), "-s", str(WORKER), str(adapter.absolute())]
+        self.folder = tempfile.TemporaryDirectory(prefix="convmark-", ignore_cleanup_errors=True)
+        try:
+            with Path(log or os.devnull).open("ab") as errors:
+                self.process = subprocess.Popen(
+                    command,
+                    cwd=self.folder.name,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    env=environment(threads, variables or {}),
+                    start_new_session=True,
+                )
+        except OSError:
+            self.folder.cleanup()
+            raise
 
     def __enter__(self) -> Worker:
         return self
@@ -162,3 +173,4 @@ class Worker:
         for pipe in (self.process.stdin, self.process.stdout):
             with contextlib.suppress(OSError):
                 pipe.close()  # type: ignore[union-attr]
+        self.folder.cleanup()

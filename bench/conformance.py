@@ -50,6 +50,7 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "maxpool_of_maxpool": lambda x: x.maxpool(3, 2).maxpool(3, 1, pad=1),
     "avgpool": lambda x: x.avgpool((2, 3), (2, 1)),
     "avgpool_pad": lambda x: x.avgpool(3, 2, pad=1),
+    "avgpool_of_one": lambda x: x.avgpool(1, 2),
     "global_avgpool": lambda x: x.global_avgpool(),
     "dropout": lambda x: x.dropout(0.5),
     "dropout_of_images": lambda x: x.stochastic_depth(0.2).add(x),
@@ -57,6 +58,7 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "channel_shuffle_three": lambda x: x.channel_shuffle(3),
     "slice": lambda x: x.channels(1, 4).concat(x),
     "split_and_join": lambda x: halves(x),
+    "split_of_odd_channels": lambda x: odd_parts(x),
     "squeeze_and_excite": lambda x: x.multiply(squeezed(x).sigmoid()),
     "squeeze_and_excite_hard": lambda x: x.multiply(squeezed(x).hard_sigmoid()),
     "auxiliary_classifier": lambda x: with_head(x),
@@ -64,7 +66,10 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "add_three": lambda x: x.add(x.conv(6, 1), x.conv(6, 3, pad=1)),
     "concat_order": lambda x: x.concat(x.conv(2, 1), x.conv(4, 1)),
     "concat_of_equals": lambda x: x.conv(6, 1).concat(x),
+    "relu_of_concat": lambda x: x.conv(8, 1).concat(x.conv(16, 3, pad=1)).relu(),
     "relu_of_sum": lambda x: x.add(x.conv(6, 1)).relu(),
+    "sum_with_its_relu": lambda x: sum_with_relu(x.conv(16, 3, pad=1)),
+    "sum_with_its_relu6": lambda x: sum_with_relu6(x.conv(16, 1)),
     "input_used_twice": lambda x: x.relu().concat(x.conv(2, 1), x),
     "flatten_dense": lambda x: x.flatten().relu().dropout(0.3).dense(7),
     "dense_square": lambda x: x.global_avgpool().dense(6).relu().dense(6),
@@ -81,6 +86,21 @@ def halves(x: Tensor) -> Tensor:
     """As in ShuffleNet v2: one part goes through, the other is worked on."""
     left, right = x.split(2, 4)
     return left.concat(right.conv(4, 1).relu()).channel_shuffle(2)
+
+
+def odd_parts(x: Tensor) -> Tensor:
+    """Groups, parts and their sum are no multiples of 4, for which libraries have fast code."""
+    left, right = x.conv(9, 1, groups=3).concat(x).relu().split(5, 10)
+    return right.concat(left)
+
+
+def sum_with_relu(x: Tensor) -> Tensor:
+    """As before activation in a residual network: a ReLU in place would change the shortcut."""
+    return x.add(x.relu().conv(16, 3, pad=1))
+
+
+def sum_with_relu6(x: Tensor) -> Tensor:
+    return x.add(x.relu6())
 
 
 def squeezed(x: Tensor) -> Tensor:

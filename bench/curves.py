@@ -25,9 +25,11 @@ FLOOR = 1e-4
 
 
 class Curve:
-    """The losses that a network should have, step by step."""
+    """The losses that a network should have, step by step; with `every` those of a program whose
+    max pooling gives the gradient to each of equal maxima, which the background of a digit has."""
 
-    def __init__(self, graph: Graph, steps: int = STEPS) -> None:
+    def __init__(self, graph: Graph, steps: int = STEPS, every: bool = False) -> None:
+        self.every = every
         self.graph = replace(graph.without_dropout(), learning_rate=LEARNING_RATE)
         self.image = "x".join(map(str, graph.input))
         self.weights = weights.weights(self.graph)
@@ -47,7 +49,7 @@ class Curve:
     def descend(self, dtype: Any) -> list[float]:
         """The loss before each step, in one precision."""
         batches = zip(self.x, self.y, strict=True)
-        return reference.descend(self.graph, self.weights, batches, dtype)[0]
+        return reference.descend(self.graph, self.weights, batches, dtype, every=self.every)[0]
 
     def compare(self, losses: Sequence[float]) -> dict[str, Any]:
         """Status, reason, and the step that comes nearest to its bound, or passes it furthest."""

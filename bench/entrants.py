@@ -23,6 +23,7 @@ class Entrant:
     place: Place
     environment: Environment
     chosen: tuple[Setting, ...]
+    equal_maxima: str = ""  # why it cannot train the same where maxima are equal, if so
 
     @property
     def adapter(self) -> Path:
@@ -93,7 +94,8 @@ def _enter(
         return environment
     rows = settings_of(framework, contender.mode, known)
     chosen = settings.applied(rows, device, contender.tuned)
-    return Entrant(contender, place, environment, tuple(chosen))
+    maxima = framework.equal_maxima.get(contender.mode, "")
+    return Entrant(contender, place, environment, tuple(chosen), maxima)
 
 
 def settings_of(framework: Framework, mode: str, known: Mapping[str, Framework]) -> list[Setting]:

@@ -9,6 +9,8 @@ framework.toml:
                              `unavailable` and `mend`
     [libraries], [programs]  what the machine must have: Debian's package of each
     [absent]                 modes that users may look for: why there is no such mode
+    [equal_maxima]           modes whose max pooling gives the gradient to each of several equal
+                             maxima, where others choose one: the framework's reason
     [[guest]]                `modes` that run in the environment of another framework, the `host`,
                              perhaps with another `adapter` and `version`; a framework whose modes
                              are all guests has neither `python` nor builds
@@ -35,7 +37,7 @@ ADAPTER = "adapter.py"
 NEEDS = ("libraries", "programs")
 KEYS = {
     *("title", "package", "version", "python", "absent", "guest", "setting", "debian"),
-    *(*DEVICES, *NEEDS),
+    *("equal_maxima", *DEVICES, *NEEDS),
 }
 
 
@@ -76,6 +78,7 @@ class Framework:
     builds: Mapping[str, Build]
     settings: tuple[Setting, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
+    equal_maxima: Mapping[str, str] = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=dict)
     programs: Mapping[str, str] = field(default_factory=dict)
     debian: dict[str, Any] = field(default_factory=dict)
@@ -145,6 +148,7 @@ def load(folder: Path) -> Framework:
         folder=folder,
         python=text_of(table, "python", path) if own else "",
         places=places,
+        equal_maxima=_equal_maxima(table, places, f"{path}: [equal_maxima]"),
         builds={d: _build(table[d], folder, f"{path}: [{d}]") for d in DEVICES if d in table},
         settings=tuple(settings.read(row, path) for row in table.get("setting", [])),
         **{key: table.get(key, {}) for key in ("absent", "debian", *NEEDS)},
@@ -169,6 +173,17 @@ def _guest(row: Mapping[str, Any], table: Mapping[str, Any], folder: Path, path:
             raise BenchError(f"{place}: {unknown(f'mode of {adapter.name}', mode, known)}")
     version = row.get("version", table["version"])
     return Place(tuple(wanted), text_of(row, "host", place), adapter, version)
+
+
+def _equal_maxima(
+    table: Mapping[str, Any], places: tuple[Place, ...], where: str
+) -> Mapping[str, str]:
+    known = [mode for place in places for mode in place.modes]
+    reasons = table.get("equal_maxima", {})
+    for mode in reasons:
+        if mode not in known:
+            raise BenchError(f"{where}: {unknown('mode', mode, known)}")
+    return {mode: text_of(reasons, mode, where) for mode in reasons}
 
 
 def _build(table: Mapping[str, Any], folder: Path, place: str) -> Build:

@@ -28,12 +28,14 @@ from bench.parity import LIMIT, Checker, Verdict
 from bench.subjects import Operators, Subject, Training, portions
 
 JUDGES = (
+    "chance",
     "conformance",
     "curves",
     "digits",
     "gate",
     "graph",
     "locate",
+    "moving",
     "ops",
     "parity",
     "subjects",
@@ -131,7 +133,7 @@ class Gate:
                         graph = subject.graphs[index]
                         yield index, failed(entrant.contender, subject, graph, failure)
                         continue
-                    checker = Checker(worker, entrant.contender, Path(folder))
+                    checker = Checker(worker, entrant.contender, Path(folder), entrant.equal_maxima)
                     yield index, subject.examine(checker, index)
         finally:
             if worker:
@@ -153,7 +155,7 @@ class Gate:
         facts = [
             str(entrant.contender), self.device, str(self.threads), entrant.environment.lock_hash,
             json.dumps(entrant.variables(self.threads), sort_keys=True), judges(),
-            type(subject).__name__, graph.name, graph.digest(),
+            type(subject).__name__, graph.name, graph.digest(), entrant.equal_maxima,
         ]  # fmt: skip
         facts += [path.read_text(encoding="utf-8") for path in entrant.sources]
         name = hashlib.sha256("\n".join(facts).encode()).hexdigest()

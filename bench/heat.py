@@ -80,13 +80,13 @@ class HeatRunner:
         try:
             warm = worker.call(
                 "warmup", LIMIT + share, phase=cell.phase, inputs=self.files["inputs"],
-                seconds=share * schedule.WARMUP, shortest=schedule.SHORTEST,
+                seconds=share * schedule.WARMUP, shortest=schedule.SHORTEST[self.plan.device],
             )  # fmt: skip
         except Failure as failure:
             if worker.process.poll() is not None:
                 raise
             return self.race.fail(contender, cell, self.heat.process, failure)
-        left, sample = share - warm["seconds"], warm.pop("last") * warm["repeats"]
+        left, sample = share - warm["seconds"], warm["typical"] * warm["repeats"]
         self.affordable[contender, cell.phase] = schedule.affordable(left, sample)
         self.most[contender, cell.phase] = schedule.samples(sample)
         self.journal("warmup", contender, cell, **warm)

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -74,6 +74,16 @@ class Expected:
             return float("inf")
         error = rms(value - self.value)
         return error if np.isfinite(error) else float("inf")
+
+
+class Asked(Protocol):
+    """What a worker builds and is given."""
+
+    graph: Graph
+    image: str
+    weights: Arrays
+    x: Array
+    y: Array
 
 
 class Referee:
@@ -155,22 +165,28 @@ def compare(found: Mapping[str, Array], wanted: Mapping[str, Expected]) -> dict[
     # a tensor that is exactly zero has no scale of its own
     ratios = {k: e / max(wanted[k].bound, 1e-30) for k, e in errors.items()}
     worst = max(ratios, key=lambda k: ratios[k])
-    scale = max(rms(wanted[worst].value), 1e-30)
+    # nor has one that is smaller than what it may be off: gradients that are zero but for rounding
+    scale = max(rms(wanted[worst].value), wanted[worst].bound, 1e-30)
     error, bound = errors[worst] / scale, wanted[worst].bound / scale
     row = {"worst_error": error, "worst_tensor": worst, "bound": bound}
     if ratios[worst] <= 1:
         return row | {"status": "ok"}
     count = sum(ratio > 1 for ratio in ratios.values())
-    reason = f"{worst} is off by {error:.2g} of its rms, allowed {bound:.2g}"
+    reason = f"{worst} is off by {ratios[worst]:.3g} times what is allowed"
+    if not np.isfinite(ratios[worst]):
+        reason = f"{worst} has another shape, or values that are no numbers"
     more = f"; {count} of {len(ratios)} tensors are" if count > 1 else ""
     return row | {"status": "wrong", "reason": reason + more}
 
 
 class Checker:
-    """Drives one worker through the gate, network after network."""
+    """Drives one worker through the gate, network after network. `equal_maxima`: see
+    bench/frameworks.py."""
 
-    def __init__(self, worker: Worker, contender: Contender, folder: Path) -> None:
-        self.worker, self.folder = worker, folder
+    def __init__(
+        self, worker: Worker, contender: Contender, folder: Path, equal_maxima: str = ""
+    ) -> None:
+        self.worker, self.folder, self.equal_maxima = worker, folder, equal_maxima
         self.who = (contender.framework, contender.mode, contender.tuned)
 
     def check(self, referee: Referee) -> list[Verdict]:
@@ -191,7 +207,7 @@ class Checker:
                 return [inference, self.failed(referee, "training", failure)]
         return [inference, self.judged(referee, "training", count)]
 
-    def build(self, referee: Referee | Curve) -> int:
+    def build(self, referee: Asked) -> int:
         paths = save(self.folder, referee.graph, referee.weights, referee.x, referee.y)
         self.worker.call("build", LIMIT, graph=paths["graph"], weights=paths["weights"])
         counted = self.worker.call("parameters", LIMIT, out=self.path("parameters"))
@@ -199,10 +215,10 @@ class Checker:
 
     def judged(self, referee: Referee, phase: str, count: int) -> Verdict:
         try:
-            found, wanted = getattr(self, phase)(referee)
+            found = getattr(self, phase)()
         except Failure as failure:
             return self.failed(referee, phase, failure)
-        result = compare(found, wanted) | {"parameters": count}
+        result = compare(found, getattr(referee, phase)) | {"parameters": count}
         if result["status"] == "wrong":
             result["reason"] += f"; {self.located(referee, phase)}"
         return self.verdict(referee, phase, result)
@@ -214,7 +230,7 @@ class Checker:
             part = Referee(graph, len(referee.x))
             try:
                 self.build(part)
-                result = compare(*getattr(self, phase)(part))
+                result = compare(getattr(self, phase)(), getattr(part, phase))
             except Failure as failure:
                 if failure.status != "error":
                     raise
@@ -226,28 +242,34 @@ class Checker:
         except Failure as failure:
             return f"where it is wrong could not be found: {failure}"
 
-    def verdict(self, referee: Referee | Curve, phase: str, result: Mapping[str, Any]) -> Verdict:
+    def verdict(self, referee: Asked, phase: str, result: Mapping[str, Any]) -> Verdict:
         return Verdict(*self.who, referee.graph.name, phase, **result, image=referee.image)
 
-    def inference(self, referee: Referee) -> tuple[Arrays, dict[str, Expected]]:
+    def inference(self) -> Arrays:
+        """What the worker's network, as last built, gives in evaluation mode."""
         self.worker.call("logits", LIMIT, inputs=self.path("inputs"), out=self.path("logits"))
-        return self.arrays("logits"), referee.inference
+        return self.arrays("logits")
 
-    def training(self, referee: Referee) -> tuple[Arrays, dict[str, Expected]]:
-        inputs = self.path("inputs")
-        value = self.worker.call("gradients", LIMIT, inputs=inputs, out=self.path("gradients"))
-        found = self.arrays("gradients") | {"loss": np.array(value["loss"])}
-        return found, referee.training
+    def training(self, calls: int = 1) -> Arrays:
+        """Its gradients and the loss, in the last of some calls."""
+        paths = {"inputs": self.path("inputs"), "out": self.path("gradients")}
+        value = self.worker.call("gradients", LIMIT, **paths, calls=calls)
+        return self.arrays("gradients") | {"loss": np.array(value["loss"])}
+
+    def stepped(self, steps: int) -> Arrays:
+        """Its parameters after some training steps."""
+        self.worker.call("update", LIMIT, inputs=self.path("inputs"), steps=steps)
+        self.worker.call("parameters", LIMIT, out=self.path("parameters"))
+        return self.arrays("parameters")
 
     def update(self, referee: Referee) -> Verdict:
         """Whole training steps: are the parameters where the referee's SGD takes them?"""
         try:
             count = self.build(referee)
-            self.worker.call("update", LIMIT, inputs=self.path("inputs"), steps=conformance.STEPS)
-            self.worker.call("parameters", LIMIT, out=self.path("parameters"))
+            found = self.stepped(conformance.STEPS)
         except Failure as failure:
             return self.failed(referee, "step", failure)
-        result = compare(self.arrays("parameters"), referee.after_steps)
+        result = compare(found, referee.after_steps)
         return self.verdict(referee, "step", result | {"parameters": count})
 
     def curve(self, expected: Curve) -> Verdict:
@@ -261,7 +283,7 @@ class Checker:
         return self.verdict(expected, "curve", expected.compare(found) | {"parameters": count})
 
     def failed(
-        self, referee: Referee | Curve, phase: str, failure: Failure, count: int | None = None
+        self, referee: Asked, phase: str, failure: Failure, count: int | None = None
     ) -> Verdict:
         result = {"status": failure.status, "reason": failure.reason, "parameters": count}
         return self.verdict(referee, phase, result)

@@ -18,7 +18,11 @@ from bench.stats import Components
 
 MEMORY = -1  # the process in which memory is weighed
 WARMUP = 1 / 3  # of a share at most; first calls (compilation) are not counted against it
-SHORTEST = 0.005  # seconds that a sample lasts at least: far above the clock's resolution
+# Seconds that a sample lasts at least: far above the clock's resolution, on a GPU also above the
+# cost of waiting. Not longer: the longer a sample, the more of them hold a slice of time that the
+# system gave to somebody else, and the median moves. And the same for all: with samples of 5 ms a
+# process was called four times as slow as its copy with samples of 0.3 ms.
+SHORTEST = {"cpu": 0.001, "cuda": 0.01}
 BLOCK = 0.1  # seconds of a block, or one step where that is longer: docs/measuring.md
 MOST = 1000  # samples in a block
 ROUNDS = (3, 60)  # of a process, at least and at most, where the budget allows

@@ -8,12 +8,15 @@ frameworks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from threading import Lock
 
-from bench import conformance
+from bench import chance, conformance, moving
+from bench.chance import Chance
 from bench.curves import BATCH as CURVE_BATCH
 from bench.curves import Curve
 from bench.graph import Graph
+from bench.moving import Moving
 from bench.parity import BATCH, PHASES, Checker, Referee, Verdict
 
 OPERATORS = "operators"  # as a network's name: the conformance cases
@@ -57,16 +60,22 @@ class Subject:
 
 
 class Operators(Subject):
-    """The conformance cases, also in whole training steps."""
+    """The conformance cases, also in whole training steps; operators of chance; and
+    statistics that training moves."""
 
     phases = (*PHASES, "step")
     together = OPERATORS
 
     def __init__(self) -> None:
-        super().__init__(conformance.cases(), conformance.BATCH)
+        chances = [chance.case(name) for name in chance.CASES]
+        super().__init__([*conformance.cases(), *chances, moving.case()], conformance.BATCH)
 
     def examine(self, checker: Checker, index: int) -> list[Verdict]:
         """The verdicts on one case."""
+        if self.graphs[index].name in chance.CASES:
+            return chance.examine(checker, Chance(self.graphs[index]))
+        if self.graphs[index].name == moving.NAME:
+            return moving.examine(checker, Moving(self.graphs[index]))
         referee = self.referee(index)
         return [*checker.check(referee), checker.update(referee)]
 
@@ -87,11 +96,17 @@ class Training(Subject):
         self.curves = [Curve(graph) for graph in graphs]
 
     def examine(self, checker: Checker, index: int) -> list[Verdict]:
-        """The verdict on one curve."""
+        """The verdict on one curve; `unsupported` is who is said to treat equal maxima in another
+        way, and trains exactly as the referee does in that way."""
         expected = self.curves[index]
         with self.lock:
             expected.bound  # noqa: B018  computed once
-        return [checker.curve(expected)]
+        verdict = checker.curve(expected)
+        if verdict.status == "wrong" and checker.equal_maxima:
+            again = checker.curve(Curve(self.graphs[index], every=True))
+            if again.ok:
+                return [replace(again, status="unsupported", reason=checker.equal_maxima)]
+        return [verdict]
 
 
 def portions(graphs: Sequence[Graph]) -> Iterator[list[Graph]]:

@@ -35,7 +35,10 @@ class Unsupported(Exception):
 
 
 class Adapter(object):
-    """One framework in one mode, on one device."""
+    """One framework in one mode, on one device. `rerun`: why `gradients` runs the program of the
+    phase `train` once more, with more outputs, if the function that is timed does not keep them."""
+
+    rerun = ""
 
     def __init__(self, mode, device, precision, threads):
         """Prepare the framework; `device` is "cpu" or "cuda", `precision` "fp32", "tf32", "bf16"
@@ -61,13 +64,14 @@ class Adapter(object):
 
     def logits(self, x):
         """Evaluation mode: float32 (N, C, H, W) to float32 (N, classes), host to host. For
-        checking, with the same program that the phase `inference` times."""
+        checking: reads what `self.step("inference", x, y)()` gives, which is what is timed. The
+        worker has called it, in the way it does for timing, and sees to it that this is read."""
         raise NotImplementedError
 
     def gradients(self, x, y):
         """Training mode: the mean cross-entropy as a float and the gradient of every parameter in
-        the graph's layout, {"conv1/weight": array}. For checking, with the same program that the
-        phase `train` times; leaves the parameters as they are."""
+        the graph's layout, {"conv1/weight": array}. For checking: reads what
+        `self.step("train", x, y)()` gives or leaves behind; the parameters stay as they are."""
         raise NotImplementedError
 
     def step(self, phase, x, y):

@@ -32,16 +32,18 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench import cases, conformance, console, frameworks, parity, session  # noqa: E402
+from bench import cases, chance, conformance, console, frameworks, moving, parity, session  # noqa: E402
 from bench.cases import Contender  # noqa: E402
+from bench.chance import Chance  # noqa: E402
 from bench.client import Worker  # noqa: E402
 from bench.errors import Unavailable  # noqa: E402
 from bench.graph import Graph, Tensor, build  # noqa: E402
-from bench.parity import Checker, Expected, Referee, Verdict, compare  # noqa: E402
+from bench.moving import Moving  # noqa: E402
+from bench.parity import Checker, Referee, Verdict, compare  # noqa: E402
 from bench.reference import Arrays  # noqa: E402
 from tests.mistakes import Mistake, load  # noqa: E402
 
-CHECKS = ("count", "logits", "loss", "gradients", "steps", "crash")  # in the gate's order
+CHECKS = ("count", "logits", "loss", "gradients", "steps", "chance", "crash")  # in the gate's order
 CONTROL = "none"  # no mistake has this name
 GENERAL = (  # what concerns no operator is asked of these, and of the small networks
     "conv_plain", "batchnorm_small_epsilon", "lrn", "maxpool_pad", "input_used_twice",
@@ -129,30 +131,61 @@ class Case:
             return not self.conforms or self.name in GENERAL
         return bool(self.kinds & set(mistake.kinds))
 
-    def called(self, mistake: str) -> Referee:
-        """The referee, its network named so that the worker plants the mistake."""
+    def verdicts(self, probe: Checker, mistake: str) -> list[Verdict]:
+        """The gate's, the network being named so that the worker plants the mistake."""
+        referee = self.referee
+        referee.graph = replace(referee.graph, name=f"{mistake} {self.name}")
+        return probe.check(referee) + ([probe.update(referee)] if self.conforms else [])
+
+    def loss_alone(self, compared: Arrays) -> dict[str, Any]:
+        """What the gate says of the loss alone."""
+        return compare({"loss": compared["loss"]}, {"loss": self.referee.training["loss"]})
+
+
+@dataclass(frozen=True)
+class ByChance(Case):
+    """An operator of chance at its rate."""
+
+    referee: Chance  # type: ignore[assignment]
+    conforms: bool = True
+
+    @property
+    def kinds(self) -> set[str]:
+        return super().kinds & {"dropout", "stochasticdepth"}
+
+    def verdicts(self, probe: Checker, mistake: str) -> list[Verdict]:
         self.referee.graph = replace(self.referee.graph, name=f"{mistake} {self.name}")
-        return self.referee
+        return chance.examine(probe, self.referee)
+
+
+@dataclass(frozen=True)
+class OfStatistics(Case):
+    """Statistics that training moves."""
+
+    referee: Moving  # type: ignore[assignment]
+    conforms: bool = True
+    kinds = frozenset({"statistics"})
+
+    def verdicts(self, probe: Checker, mistake: str) -> list[Verdict]:
+        self.referee.graph = replace(self.referee.graph, name=f"{mistake} {self.name}")
+        return moving.examine(probe, self.referee)
 
 
 def all_cases() -> list[Case]:
     """The conformance cases and the small networks, each with the gate's batch."""
     small = [build(network, network.__name__, shape) for network, shape in NETWORKS.items()]
     found = [Case(Remembering(g, conformance.BATCH), True) for g in conformance.cases()]
+    found += [ByChance(Chance(chance.case(name))) for name in chance.CASES]
+    found.append(OfStatistics(Moving(moving.case())))
     return found + [Case(Remembering(graph, parity.BATCH), False) for graph in small]
 
 
 class Probe(Checker):
     """The gate's checker, which keeps what it compared in training."""
 
-    def training(self, referee: Referee) -> tuple[Arrays, dict[str, Expected]]:
-        self.compared = super().training(referee)
+    def training(self, calls: int = 1) -> Arrays:
+        self.compared = super().training(calls)
         return self.compared
-
-    def loss(self) -> dict[str, Any]:
-        """What the gate says of the loss alone."""
-        found, wanted = self.compared
-        return compare({"loss": found["loss"]}, {"loss": wanted["loss"]})
 
 
 @dataclass(frozen=True)
@@ -180,8 +213,7 @@ class Finding:
 
 def judge(probe: Probe, case: Case, mistake: str) -> Finding:
     """Take one mistake through the gate on one network."""
-    referee = case.called(mistake)
-    verdicts = probe.check(referee) + ([probe.update(referee)] if case.conforms else [])
+    verdicts = case.verdicts(probe, mistake)
     bad = sorted((v for v in verdicts if not v.ok), key=lambda v: v.status != "wrong")
     return found(probe, case, bad[0]) if bad else Finding(case.name, case.conforms)
 
@@ -194,7 +226,9 @@ def found(probe: Probe, case: Case, verdict: Verdict) -> Finding:
         check = "crash"
     elif verdict.parameters != case.referee.graph.params:
         check = "count"
-    elif check == "gradients" and (loss := probe.loss())["status"] == "wrong":
+    elif isinstance(case, ByChance) and check != "logits":
+        check = "chance"
+    elif check == "gradients" and (loss := case.loss_alone(probe.compared))["status"] == "wrong":
         check, row = "loss", ("loss", loss["worst_error"], loss["bound"], loss["reason"])
     return Finding(case.name, case.conforms, check, *row)
 
@@ -363,7 +397,8 @@ def markdown(rows: list[Row], about: dict[str, str], sentences: list[str]) -> st
 
 EXPLAINED = """\
 Each is planted alone and taken through the gate's own checks, in their order: count of parameters,
-logits, loss, gradients, whole training steps. Named is the earliest check that refuses it on any
+logits, loss, gradients, whole training steps, and what operators of chance do at their rates
+(`bench/chance.py`). Named is the earliest check that refuses it on any
 network, and the network where it passes the bound furthest; error and bound are relative to the
 referee's rms, and empty where a shape, a name or a count is wrong. `cases` and `networks`: on how
 many of the conformance cases and networks that have the operator it is refused as wrong; a crash

@@ -21,7 +21,7 @@ from bench.parity import Checker
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ADAPTERS = Path(__file__).parent / "adapters"
-RACERS = ("spinner", "mortal")
+RACERS = ("spinner", "mortal", "stumbling")
 
 
 class Fake(SimpleNamespace):
@@ -32,7 +32,7 @@ class Fake(SimpleNamespace):
         return {"CONVMARK_REPOSITORY": str(REPOSITORY), "CONVMARK_FAILURE": name}
 
 
-def fake(name: str, lock: str = "0", mode: str = "plain") -> Any:
+def fake(name: str, lock: str = "0", mode: str = "plain", equal_maxima: str = "") -> Any:
     """An entrant of tests/adapters/<name>.py, or else of failing.py or racers.py in the way of that
     name."""
     adapter = ADAPTERS / f"{name}.py"
@@ -43,6 +43,7 @@ def fake(name: str, lock: str = "0", mode: str = "plain") -> Any:
         adapter=adapter,
         sources=[adapter],
         python=Path(sys.executable),
+        equal_maxima=equal_maxima,
         environment=SimpleNamespace(lock_hash=lock),
     )
 

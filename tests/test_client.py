@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from bench.client import Failure, Worker, environment, processors
 from bench.conformance import case
 from bench.parity import save
 from bench.weights import batch, weights
-from tests.conftest import worker
+from tests.conftest import ADAPTERS, fake, worker
 
 HELLO = {"mode": "plain", "device": "cpu", "precision": "fp32", "threads": 1}
 
@@ -87,6 +89,48 @@ def test_leaving_ends_the_process(tmp_path: Path) -> None:
     with worker("toy", tmp_path / "log") as running:
         running.call("hello", 30, **HELLO)
     assert running.process.returncode == -signal.SIGKILL
+
+
+def test_what_a_framework_leaves_where_it_runs_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with worker("littering", tmp_path / "log") as running:
+        own = Path(running.call("hello", 30, **HELLO)["versions"]["folder"])
+        assert (own / "rank_0" / "om" / "left_behind").exists()
+    assert not own.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["log"]
+
+
+def test_paths_may_be_relative_to_our_own_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("python").symlink_to(sys.executable)
+    Path("adapter.py").symlink_to(ADAPTERS / "littering.py")
+    with Worker(Path("python"), Path("adapter.py"), 1, fake("littering").variables(1)) as running:
+        assert running.call("hello", 30, **HELLO)["framework"] == "littering"
+
+
+def test_an_interpreter_that_is_missing_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(FileNotFoundError):
+        Worker(tmp_path / "no_python", ADAPTERS / "toy.py")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", ["logits", "gradients"])
+def test_what_is_compared_is_what_the_timed_function_gave(
+    verb: str, files: dict[str, str], tmp_path: Path
+) -> None:
+    """An adapter that computes for the check what it does not compute for the clock."""
+    with worker("apart", tmp_path / "log") as running:
+        running.call("hello", 30, **HELLO)
+        running.call("build", 30, graph=files["graph"], weights=files["weights"])
+        with pytest.raises(Failure, match="must be what is timed"):
+            running.call(verb, 30, inputs=files["inputs"], out=str(tmp_path / "out.npz"))
 
 
 def test_the_parent_sleeps_while_a_worker_computes(files: dict[str, str]) -> None:
@@ -162,3 +206,11 @@ def test_a_paused_one_can_be_ended(tmp_path: Path) -> None:
         running.call("hello", 30, **HELLO)
         running.pause()
     assert running.process.returncode == -signal.SIGKILL
+
+
+def test_one_slow_step_does_not_decide_how_long_a_sample_is(files: dict[str, str]) -> None:
+    """Else, on a busy machine, copies of one framework have samples of different lengths, and the
+    medians of these differ though the copies do not."""
+    with worker("stumbling", Path(files["graph"]).with_name("log")) as running:
+        found = [warm(running, files, "inference", shortest=0.02)["repeats"] for _ in range(3)]
+    assert max(found) <= 2 * min(found) and min(found) > 1

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import curves, digits, gate, models
+from bench import curves, digits, gate, models, reference
 from bench.cases import Contender
 from bench.curves import Curve
 from bench.graph import Graph, Tensor, build
@@ -88,3 +88,37 @@ def test_a_curve_that_leaves_its_bound_names_the_first_step(curve: Curve) -> Non
     assert result["status"] == "wrong" and "in step 8," in result["reason"]
     assert curve.compare([float("nan")] * curves.STEPS)["status"] == "wrong"
     assert curve.compare(list(curve.true))["status"] == "ok"
+
+
+def pooled(x: Tensor) -> Tensor:
+    """A digit's background gives equal maxima."""
+    return x.conv(4, 3).maxpool(2, 2).flatten().dense(10)
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason", "status"),
+    [
+        ("plain", "", "ok"),
+        ("plain", "each has the gradient", "ok"),
+        ("every_maximum", "each has the gradient", "unsupported"),
+        ("every_maximum", "", "wrong"),
+    ],
+)
+def test_a_gradient_to_each_of_equal_maxima_must_be_declared(
+    mode: str, reason: str, status: str, tmp_path: Path
+) -> None:
+    who, graph = Contender("toy", mode), build(pooled, "pooled", (1, 12, 12))
+    entrants = {who: fake("toy", mode=mode, equal_maxima=reason)}
+    (verdict,) = gate.Gate(entrants, "cpu", 1, tmp_path).train([who], [graph], silent)
+    assert verdict.status == status
+    assert verdict.reason == reason or status != "unsupported"
+
+
+def test_who_declares_it_and_trains_in_a_third_way_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(reference.EVERY, "maxpool", lambda op, x, y, saved: saved)
+    who, graph = Contender("toy", "every_maximum"), build(pooled, "pooled", (1, 12, 12))
+    entrants = {who: fake("toy", mode=who.mode, equal_maxima="each has the gradient")}
+    (verdict,) = gate.Gate(entrants, "cpu", 1, tmp_path).train([who], [graph], silent)
+    assert verdict.status == "wrong"

@@ -74,6 +74,11 @@ def test_a_device_without_a_table_is_unavailable(impls: Path) -> None:
         (TOML + '[[setting]]\nname = "A"\nreason = "b"\nvalue = "1"\ndevice = "tpu"', "'tpu'"),
         (TOML + '[[setting]]\nname = "A"\nreason = "b"\nvalue = "1"\nwhen = "arm"', "when 'arm'"),
         (TOML + '[[setting]]\nname = "A"\nreason = "b"\nvalue = "1"\ntuned = true', "key 'tuned'"),
+        (
+            TOML + '[equal_maxima]\nquick = "a"',
+            r"\[equal_maxima\]: unknown mode 'quick'.*fast, slow",
+        ),
+        (TOML + '[equal_maxima]\nfast = ""', r"\[equal_maxima\]: fast is missing or not a text"),
         (TOML.replace("[cuda]", 'constraints = "c.txt"\n[cuda]'), r"\[cpu\]: there is no .*c.txt"),
     ],
 )

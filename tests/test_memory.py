@@ -65,6 +65,13 @@ def test_a_leak_is_named_with_its_bytes_a_step(tmp_path: Path, mode: str, bytes_
     assert found["marks"].startswith(f"leaks {weighing.size(found['growth_per_step'])} a step")
 
 
+def test_a_framework_of_few_operators_has_a_baseline_too(tmp_path: Path) -> None:
+    files = parity.save(tmp_path, GRAPH, weights.weights(GRAPH), *weights.batch(GRAPH, BATCH))
+    cell = Cell("small", BATCH, "train", "cpu", "fp32", 1)
+    start = lambda: gate.start(fake("narrow"), "cpu", "fp32", 1, tmp_path / "logs")
+    assert memory.weigh(start, GRAPH, cell, files).memory["baseline"] > 0
+
+
 # -- pure functions of a line ----------------------------------------------------------------------
 
 MIB = 2**20

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import conformance, gate
+from bench import chance, conformance, gate, moving
 from bench.cases import Contender
 from bench.errors import Unavailable
 from bench.graph import Graph, Tensor, build
@@ -69,7 +69,7 @@ def test_a_planted_mistake_is_refused(wrong: Checker, mistake: str) -> None:
 def test_every_conformance_case_passes_in_a_correct_framework(tmp_path: Path) -> None:
     verdicts = judge(tmp_path).conform([TOY], silent)
     assert [v for v in verdicts if not v.ok] == []
-    assert len(verdicts) == 3 * len(conformance.CASES)
+    assert len(verdicts) == 3 * (len(conformance.CASES) + len(chance.CASES)) + 1
 
 
 def test_a_wrong_optimiser_is_refused(tmp_path: Path) -> None:
@@ -113,18 +113,19 @@ def test_what_passing_depends_on_is_in_its_key(tmp_path: Path) -> None:
         one.path(fake("toy"), subject, replace(graph, momentum=0.5)),
         one.path(fake("toy"), steps, graph),
         one.path(fake("toy", lock="1"), subject, graph),
+        one.path(fake("toy", equal_maxima="each has the gradient"), subject, graph),
         one.path(fake("crash"), subject, graph),
         one.path(fake("toy", mode="other"), subject, graph),
         replace(one, threads=2).path(fake("toy"), subject, graph),
         replace(one, device="cuda").path(fake("toy"), subject, graph),
     }
-    assert len(keys) == 8
+    assert len(keys) == 9
 
 
 def test_a_dead_worker_does_not_take_the_next_network_with_it(tmp_path: Path) -> None:
     verdicts = judge(tmp_path, "crash").conform([Contender("crash", "plain")], silent)
     assert {v.status for v in verdicts} == {"died"}
-    assert {v.model for v in verdicts} == set(conformance.CASES)
+    assert {v.model for v in verdicts} == {*conformance.CASES, *chance.CASES, moving.NAME}
 
 
 def test_an_unavailable_framework_has_rows_with_its_reason(tmp_path: Path) -> None:
@@ -145,3 +146,20 @@ def test_a_bound_is_the_twins_error_and_shapes_must_agree() -> None:
     assert compare({"a": true[:2]}, wanted)["status"] == "wrong"
     assert compare({"a": true * np.nan}, wanted)["status"] == "wrong"
     assert compare({"b": true}, wanted)["status"] == "wrong"
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-17])
+def test_the_error_of_what_should_be_zero_is_told_by_its_bound(size: float) -> None:
+    """As the gradient of a bias in front of batch normalisation: relative to itself it would be
+    anything."""
+    true = np.array([size, -size, size])
+    wanted = {"a": expected(true, true + 1e-9)}
+    found = compare({"a": true + 3e-8}, wanted)
+    assert (found["status"], found["reason"]) == ("wrong", "a is off by 3 times what is allowed")
+    assert (found["worst_error"], found["bound"]) == (pytest.approx(3), pytest.approx(1))
+
+
+def test_another_shape_is_named() -> None:
+    wanted = {"a": expected(np.ones(3), np.ones(3))}
+    for found in (np.ones(2), np.array([1, 1, np.nan])):
+        assert "another shape" in compare({"a": found}, wanted)["reason"]

@@ -509,6 +509,17 @@ def test_near_relus_are_turned_round_and_no_others() -> None:
     assert other.tolist() == [[False, True, True, False, True]]
 
 
+def test_each_of_equal_maxima_may_have_the_gradient() -> None:
+    op, x = ops.MaxPool((2, 2), (1, 1), (1, 1)), np.array([[[[2.0, 2.0], [-1.0, 2.0]]]])
+    y, saved = reference.FORWARD["maxpool"](op, At([x], {}, True))
+    dy = np.arange(1.0, 10).reshape(y.shape)
+    (one,), _ = reference.BACKWARD["maxpool"](op, saved, dy)
+    every = reference.EVERY["maxpool"](op, x, y, saved)
+    (each,), _ = reference.BACKWARD["maxpool"](op, every, dy)
+    assert one.tolist() == [[[[1 + 2 + 4 + 5, 3 + 6], [7, 8 + 9]]]]
+    assert each.tolist() == [[[[1 + 2 + 4 + 5, 2 + 3 + 5 + 6], [7, 5 + 6 + 8 + 9]]]]
+
+
 def test_near_corners_of_other_activations_are_turned_round() -> None:
     x, limit = np.array([[-3 - 1e-7, -3 + 1e-7, 0.0, 3 - 1e-7, 3 + 1e-7, 6 - 1e-7]]), np.array(1e-6)
     for op, wanted in (

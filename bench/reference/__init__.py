@@ -10,9 +10,9 @@ backward needs, `BACKWARD[kind](op, saved, gradient)` the gradients of the input
 
 from bench.reference.network import Run, backpropagate, cross_entropy, descend, rms, run, train
 from bench.reference.operators import BACKWARD, FORWARD, Array, Arrays, At, moments
-from bench.reference.ties import TIES
+from bench.reference.ties import EVERY, TIES
 
 __all__ = [
-    "BACKWARD", "FORWARD", "TIES", "Array", "Arrays", "At", "Run", "backpropagate",
+    "BACKWARD", "EVERY", "FORWARD", "TIES", "Array", "Arrays", "At", "Run", "backpropagate",
     "cross_entropy", "descend", "moments", "rms", "run", "train",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.graph import INPUT, Graph, Node
 from bench.reference.operators import BACKWARD, FORWARD, Array, Arrays, At
-from bench.reference.ties import TIES
+from bench.reference.ties import EVERY, TIES
 
 Near = Callable[[Node, Array], Array]
 
@@ -51,10 +51,12 @@ def run(
     dtype: Any = np.float64,
     keep: bool = False,
     near: Near | None = None,
+    every: bool = False,
     observe: Callable[[Node, Array], Mapping[str, Array]] | None = None,
 ) -> Run:
     """Run a network. With `keep` what its backward needs is kept, with `near` also that with every
-    tie decided the other way. `observe` sees each node and its first input beforehand and may
+    tie decided the other way; `every` gives the gradient of a max pooling to each of equal maxima.
+    `observe` sees each node and its first input beforehand and may
     replace its weights (calibration). Inference leaves auxiliary classifiers out."""
     graph = graph if training else graph.evaluated()
     values, last = {INPUT: x.astype(dtype)}, last_uses(graph)
@@ -68,6 +70,8 @@ def run(
             own.update(observe(node, inputs[0]))
         y, rest = FORWARD[node.op.kind](node.op, At(inputs, own, training))
         values[node.name] = y
+        if every and node.op.kind in EVERY:
+            rest = EVERY[node.op.kind](node.op, inputs[0], y, rest)
         if keep:
             saved[node.name] = rest
         if near and node.op.kind in TIES:
@@ -122,13 +126,17 @@ def sgd(graph: Graph, values: Arrays, velocity: Arrays, gradients: Arrays) -> No
 
 
 def descend(
-    graph: Graph, weights: Mapping[str, Array], batches: Iterable[tuple[Array, Array]], dtype: Any
+    graph: Graph,
+    weights: Mapping[str, Array],
+    batches: Iterable[tuple[Array, Array]],
+    dtype: Any,
+    **hooks: Any,
 ) -> tuple[list[float], Arrays]:
     """Train on one batch after the other: the loss before each step, and the parameters at last."""
     values: Arrays = {k: v.astype(dtype) for k, v in weights.items()}
     losses, velocity = [], Arrays()
     for x, y in batches:
-        loss, gradients, _ = backpropagate(train(graph, values, x, dtype), y)
+        loss, gradients, _ = backpropagate(train(graph, values, x, dtype, **hooks), y)
         losses.append(loss)
         sgd(graph, values, velocity, gradients)
     return losses, {k: values[k] for k in velocity}

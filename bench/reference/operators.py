@@ -283,10 +283,10 @@ def maxpool(op: ops.MaxPool, at: At) -> tuple[Array, Any]:
 
 @backward(ops.MaxPool)
 def maxpool_backward(op: ops.MaxPool, saved: Any, dy: Array) -> tuple[list[Array], Arrays]:
-    shape, where = saved
+    shape, where = saved  # the winner's position in the window, or whether each one wins (ties.py)
     dx = np.zeros(shape, dy.dtype)
     for k, (rows, cols) in enumerate(taps(shape, op.kernel, op.stride)):
-        dx[..., rows, cols] += dy * (where == k)
+        dx[..., rows, cols] += dy * (where[k] if where.dtype == bool else where == k)
     return [unpadded(dx, op.pad)], {}
 
 

@@ -4,6 +4,8 @@ A ReLU near zero and two nearly equal entries of a pooling window are decided by
 decision that falls the other way changes gradients by far more than rounding does. A tie function
 gives what a backward needs with every such tie decided the other way; the difference bounds what
 ties can do. `limit` says how near is a tie, for each entry or channel of the node's input x.
+
+Equal maxima are no rounding: some frameworks give the gradient to each of them (EVERY).
 """
 
 from __future__ import annotations
@@ -36,7 +38,15 @@ def maxpool_ties(op: ops.MaxPool, x: Array, y: Array, saved: Any, limit: Array) 
     return shape, where
 
 
+def every_maximum(op: ops.MaxPool, x: Array, y: Array, saved: Any) -> Any:
+    """Each of a window's equal maxima wins, and gets the whole gradient."""
+    shape, _ = saved
+    wide = padded(x, op.pad, -np.inf)
+    return shape, np.stack([wide[..., r, c] == y for r, c in taps(shape, op.kernel, op.stride)])
+
+
 TIES: dict[str, Callable[[Any, Array, Array, Any, Array], Any]] = {
     **dict.fromkeys(CORNERS, activation_ties),
     ops.MaxPool.kind: maxpool_ties,
 }
+EVERY: dict[str, Callable[[Any, Array, Array, Any], Any]] = {ops.MaxPool.kind: every_maximum}

@@ -108,7 +108,7 @@ def enter(
         worker.call("build", LIMIT, graph=files["graph"], weights=files["weights"])
         worker.call(
             "warmup", LIMIT, phase=experiment.phase, inputs=files["inputs"], seconds=SECONDS,
-            shortest=schedule.SHORTEST,
+            shortest=schedule.SHORTEST["cpu"],
         )  # fmt: skip
 
 

@@ -150,11 +150,15 @@ class Layers(object):
         return x[0]  # what can follow takes all axes but the first as one
 
     def dropout(self, node, x):
-        rate, name = node["attrs"]["rate"], node["name"]
+        """Not IDEEP's: it draws the same numbers in all steps of about a second."""
+        rate = node["attrs"]["rate"]
         if not (self.training and rate):
             return x[0]
-        kept = self.brew.dropout(self.model, x[0], name + "_kept", ratio=rate, is_test=False)
-        return kept if self.has_rows(node["inputs"][0]) else self.settled(kept, name)
+
+        def dropout(x, names):
+            return self.brew.dropout(self.model, x[0], names[0], ratio=rate, is_test=False)
+
+        return self.placed(x, [node["name"]], dropout, self.ideep)
 
     def stochasticdepth(self, node, x):
         """The images times a dropout of ones, one for each image."""
@@ -240,9 +244,9 @@ class Layers(object):
         return self.ops.get(name) == "dense"
 
     def settled(self, x, name):
-        """x, whose gradient comes in the layout of x. Without it IDEEP's gradients of LRN and
-        dropout corrupt memory where another layout comes back, as from a dense layer. Pooling gives
-        that layout: an average of 1x1, which changes no value."""
+        """x, whose gradient comes in the layout of x. Without it IDEEP's gradient of LRN
+        corrupts memory where another layout comes back, as from a dense layer. Pooling gives that
+        layout: an average of 1x1, which changes no value."""
         return self.brew.average_pool(self.model, x, name, kernel=1) if self.quirks else x
 
 

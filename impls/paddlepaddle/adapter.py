@@ -189,11 +189,11 @@ class Dynamic:
     def parameter(self, key):
         return self.net.tensor(key).numpy()
 
-    def logits(self, x):
-        return self.bind("inference", x)().numpy()
+    def logits(self, result):
+        return result.numpy()
 
-    def gradients(self, x, y):
-        loss = self.bind("train", x, y)()
+    def gradients(self, bind, x, y):
+        loss = bind("train", x, y)()
         return loss, {key: self.net.tensor(key).grad.numpy() for key in self.keys}
 
     def source(self):
@@ -248,10 +248,10 @@ class Static:
     def parameter(self, key):
         return numpy.array(self.variable(self.net.tensor(key).name))
 
-    def logits(self, x):
-        return numpy.array(self.bind("inference", x)()[0])
+    def logits(self, result):
+        return numpy.array(result[0])
 
-    def gradients(self, x, y):
+    def gradients(self, bind, x, y):
         loss, *found = map(numpy.array, self.bind("train", x, y, check=True)())
         return loss, dict(zip(self.keys, found))
 
@@ -291,8 +291,8 @@ class Predictor(Dynamic):
 
         return infer
 
-    def logits(self, x):
-        return self.bind("inference", x)().copy_to_cpu()
+    def logits(self, result):
+        return result.copy_to_cpu()
 
 
 class Adapter(Contract):
@@ -306,6 +306,7 @@ class Adapter(Contract):
         self.place = paddle.set_device("gpu:0" if device == "cuda" else "cpu")
         self.mode, self.device, self.threads = mode, device, threads
         if mode == "static":
+            self.rerun = "what a program computes is kept only if it is fetched, which copies it"
             paddle.enable_static()
 
     def versions(self):
@@ -328,10 +329,10 @@ class Adapter(Contract):
         return {key: swapped(self.network.parameter(key)) for key in self.keys}
 
     def logits(self, x):
-        return self.network.logits(x)
+        return self.network.logits(self.step("inference", x, None)())
 
     def gradients(self, x, y):
-        loss, found = self.network.gradients(x, y)
+        loss, found = self.network.gradients(self.step, x, y)
         return float(loss), {key: swapped(array) for key, array in found.items()}
 
     def step(self, phase, x, y):

@@ -255,10 +255,10 @@ class Adapter(Contract):
         return {k: self.layout.to_graph(k, v.numpy()) for k, v in self.variables.items()}
 
     def logits(self, x):
-        return self.phases["inference"](*self.batch(x)).numpy()
+        return self.step("inference", x, None)().numpy()
 
     def gradients(self, x, y):
-        loss, gradients = self.phases["train"](*self.batch(x, y))
+        loss, gradients = self.step("train", x, y)()
         named = zip(self.variables, gradients)
         return float(loss), {k: self.layout.to_graph(k, g.numpy()) for k, g in named}
 

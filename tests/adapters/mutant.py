@@ -68,11 +68,11 @@ class Adapter(real.Adapter):
         return wrong(self, found) if wrong else found
 
     def logits(self, x):
-        found, wrong = real.Adapter.logits(self, self._pictures(x)), self._planted("logits")
+        found, wrong = real.Adapter.logits(self, x), self._planted("logits")
         return wrong(found) if wrong else found
 
     def gradients(self, x, y):
-        loss, found = real.Adapter.gradients(self, self._pictures(x), y)
+        loss, found = real.Adapter.gradients(self, x, y)
         wrong = self._planted("gradients")
         return wrong(self, loss, dict(found), y) if wrong else (loss, found)
 
@@ -81,7 +81,7 @@ class Adapter(real.Adapter):
         return self._planted("inputs")(x).astype("float32") if self._planted("inputs") else x
 
     def step(self, phase, x, y):
-        wrong = self._planted("step")
+        wrong, x = self._planted("step"), self._pictures(x)
         return wrong(self, phase, x, y) if wrong else self.plain_step(phase, x, y)
 
     def plain_step(self, phase, x, y):
@@ -97,12 +97,12 @@ def train(self, x, y, update):
     rule = self._planted("optimiser")
     if not rule:
         return real.Adapter.train(self, x, y, update)
-    loss, gradients = self.gradients(x, y)
+    loss, gradients = self.learn(x, y)
     momentum, rate = numpy.float32([self.graph.momentum, self.graph.learning_rate])
     for key, g in gradients.items():
         v = self.velocity.get(key, 0 * g)
         self.weights[key], self.velocity[key] = rule(self.weights[key], g, v, momentum, rate)
-    return loss
+    return loss, gradients
 
 
 if real.NAME == "toy":

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -42,5 +43,18 @@ class Mortal(toy.Adapter):
         return mortal
 
 
-HABITS = {c.__name__.lower(): c for c in (Spinner, Mortal)}
+class Stumbling(toy.Adapter):
+    """A step of 1 ms, and each fifth one of 50."""
+
+    taken = 0
+
+    def step(self, phase, x, y):
+        def stumbling():
+            self.taken += 1
+            time.sleep(0.001 if self.taken % 5 else 0.05)
+
+        return stumbling
+
+
+HABITS = {c.__name__.lower(): c for c in (Spinner, Mortal, Stumbling)}
 Adapter = HABITS[os.environ["CONVMARK_FAILURE"]]

@@ -13,7 +13,37 @@ from bench.graph import Graph, Node
 from bench.ops import OPS
 
 NAME = "toy"
-MODES = ("plain", "other")
+MODES = ("plain", "other", "every_maximum")
+
+MOVING = numpy.float32(0.1)  # weight of a batch in the stored statistics
+RANDOM = numpy.random.default_rng(1)
+
+
+def by_chance(op, at):
+    """Dropout and stochastic depth, which the referee leaves out."""
+    if not at.training or not op.rate:
+        return at.x, None
+    whole = op.kind == "stochasticdepth"
+    shape = (len(at.x), *[1] * (at.x.ndim - 1)) if whole else at.x.shape
+    factors = (RANDOM.random(shape) >= op.rate) / numpy.float32(1 - op.rate)
+    return at.x * factors, factors
+
+
+def chance_backward(op, saved, dy):
+    return [dy if saved is None else dy * saved], {}
+
+
+def moving_batchnorm(op, at):
+    """Batch normalisation, which in training moves the stored statistics, in place."""
+    if at.training:
+        for name, value in zip(("mean", "variance"), reference.moments(at.x), strict=True):
+            at.weights[name] += MOVING * (value - at.weights[name])
+    return batchnorm(op, at)
+
+
+batchnorm, reference.FORWARD["batchnorm"] = reference.FORWARD["batchnorm"], moving_batchnorm
+for kind in ("dropout", "stochasticdepth"):
+    reference.FORWARD[kind], reference.BACKWARD[kind] = by_chance, chance_backward
 
 
 def graph_from(data):
@@ -37,8 +67,8 @@ class Adapter(Base):
         return {"numpy": numpy.__version__}
 
     def build(self, graph, weights):
-        self.graph = graph_from(graph).without_dropout()
-        self.weights = dict(weights)
+        self.graph = graph_from(graph)
+        self.weights = {k: v.copy() for k, v in weights.items()}
         self.velocity = {}
 
     def parameters(self):
@@ -46,25 +76,32 @@ class Adapter(Base):
         return {name: self.weights[name] for name in names}
 
     def logits(self, x):
-        return reference.run(self.graph, self.weights, x, dtype=numpy.float32).logits
+        return self.step("inference", x, None)()
 
     def gradients(self, x, y):
-        passed = reference.train(self.graph, self.weights, x, numpy.float32)
-        return reference.backpropagate(passed, y)[:2]
+        return self.step("train", x, y)()
 
     def step(self, phase, x, y):
         if phase == "inference":
-            return lambda: self.logits(x)
+            return lambda: self.infer(x)
         return lambda: self.train(x, y, phase == "step")
 
+    def infer(self, x):
+        return reference.run(self.graph, self.weights, x, dtype=numpy.float32).logits
+
+    def learn(self, x, y):
+        every = self.mode == "every_maximum"
+        passed = reference.train(self.graph, self.weights, x, numpy.float32, every=every)
+        return reference.backpropagate(passed, y)[:2]
+
     def train(self, x, y, update):
-        loss, gradients = self.gradients(x, y)
+        loss, gradients = self.learn(x, y)
         for key, gradient in gradients.items() if update else ():
             momentum = numpy.float32(self.graph.momentum)
             self.velocity[key] = momentum * self.velocity.get(key, 0 * gradient) + gradient
             rate = numpy.float32(self.graph.learning_rate)
             self.weights[key] = self.weights[key] - rate * self.velocity[key]
-        return loss
+        return loss, gradients
 
     def wait(self, result):
         pass

@@ -622,9 +622,71 @@ def gradient_of_one_use(patch):
     patch(network, "Arrays", Flowing)
 
 
-# -- dropout: the checks run at rate 0 ------------------------------------------------------------
+# -- statistics that training moves ---------------------------------------------------------------
 
-RATE_ZERO = "checks run at rate 0, where this is the identity; timed runs have the network's rate"
+
+def moving(patch, move):
+    """Training moves the stored statistics by `move(name, stored, of the batch)`."""
+    right = FORWARD["batchnorm"]
+
+    def forward(op, at):
+        before = {k: at.weights[k].copy() for k in ("mean", "variance")}
+        y, saved = right(op, at)
+        if at.training:
+            for (name, stored), value in zip(before.items(), operators.moments(at.x), strict=True):
+                at.weights[name][...] = move(name, stored, value)
+        return y, saved
+
+    patch(FORWARD, "batchnorm", forward)
+
+
+@mistake("operators", "statistics")
+def statistics_stay(patch):
+    """Training does not move the stored statistics."""
+    moving(patch, lambda name, stored, value: stored)
+
+
+@mistake("operators", "statistics")
+def variance_stays(patch):
+    """Training moves the stored mean alone."""
+    moving(patch, lambda name, stored, value: value if name == "mean" else stored)
+
+
+@mistake("operators", "statistics")
+def deviation_stored(patch):
+    """Training stores the standard deviation for the variance."""
+    moving(patch, lambda name, stored, value: value if name == "mean" else np.sqrt(value))
+
+
+@mistake("operators", "statistics")
+def statistics_of_the_first_image_stored(patch):
+    """Training stores the statistics of the first image."""
+    right = FORWARD["batchnorm"]
+
+    def forward(op, at):
+        y, saved = right(op, at)
+        if at.training:
+            for name, value in zip(("mean", "variance"), operators.moments(at.x[:1]), strict=True):
+                at.weights[name][...] = value
+        return y, saved
+
+    patch(FORWARD, "batchnorm", forward)
+
+
+@mistake("operators", "statistics", same="frameworks differ in it: a few of a thousand here")
+def stored_variance_unbiased(patch):
+    """The stored variance is divided by n - 1."""
+    n = 4 * 7 * 11
+    moving(patch, lambda name, stored, value: value if name == "mean" else value * (n / (n - 1)))
+
+
+@mistake("operators", "statistics", same="frameworks differ in it")
+def statistics_move_slowly(patch):
+    """A batch has a weight of 0.01 in the stored statistics."""
+    moving(patch, lambda name, stored, value: stored + np.float32(0.01) * (value - stored))
+
+
+# -- dropout --------------------------------------------------------------------------------------
 
 
 def dropped(x, rate, shape=None):
@@ -661,14 +723,14 @@ def stochastic_depth_by_default(patch):
     patch(FORWARD, "stochasticdepth", forward)
 
 
-@mistake("operators", "dropout", "stochasticdepth", blind=RATE_ZERO)
+@mistake("operators", "dropout", "stochasticdepth")
 def dropout_in_inference(patch):
     """Dropout with the network's rate is left on in inference."""
     for kind in ("dropout", "stochasticdepth"):
         patch(FORWARD, kind, lambda op, at: (dropped(at.x, op.rate), None))
 
 
-@mistake("operators", "dropout", "stochasticdepth", blind=RATE_ZERO)
+@mistake("operators", "dropout", "stochasticdepth")
 def dropout_not_scaled(patch):
     """What is kept is not scaled by 1 / (1 - rate)."""
 
@@ -680,7 +742,7 @@ def dropout_not_scaled(patch):
         patch(FORWARD, kind, forward)
 
 
-@mistake("operators", "dropout", "stochasticdepth", blind=RATE_ZERO)
+@mistake("operators", "dropout", "stochasticdepth")
 def dropout_rate_inverted(patch):
     """1 - rate is dropped, where the rate is not 0."""
 
@@ -692,11 +754,60 @@ def dropout_rate_inverted(patch):
         patch(FORWARD, kind, forward)
 
 
-@mistake("operators", "dropout", "stochasticdepth", blind=RATE_ZERO)
+@mistake("operators", "dropout", "stochasticdepth")
 def dropout_left_out(patch):
     """Dropout is left out, in training too."""
     for kind in ("dropout", "stochasticdepth"):
         patch(FORWARD, kind, lambda op, at: (at.x, None))
+
+
+@mistake("operators", "dropout")
+def dropout_of_channels(patch):
+    """Whole channels are dropped in place of values."""
+
+    def forward(op, at):
+        shape = at.x.shape[: at.x.ndim // 2] + (1,) * (at.x.ndim // 2)
+        return (dropped(at.x, op.rate, shape) if at.training else at.x), None
+
+    patch(FORWARD, "dropout", forward)
+
+
+@mistake("operators", "dropout", "stochasticdepth")
+def the_same_is_always_dropped(patch):
+    """Chance is drawn while the network is built, and stays."""
+
+    def forward(op, at):
+        mask = np.random.RandomState(5).random_sample(len(at.x)) >= op.rate
+        mask = mask.reshape([-1] + [1] * (at.x.ndim - 1)) / np.float32(1 - op.rate)
+        return (at.x * mask.astype(at.x.dtype) if at.training else at.x), None
+
+    patch(FORWARD, "stochasticdepth", forward)
+
+    def values(op, at):
+        mask = np.random.RandomState(5).random_sample(at.x.shape) >= op.rate
+        scaled = (at.x * mask / np.float32(1 - op.rate)).astype(at.x.dtype)
+        return (scaled if at.training else at.x), None
+
+    patch(FORWARD, "dropout", values)
+
+
+@mistake("operators", "stochasticdepth")
+def stochastic_depth_of_values(patch):
+    """Values are dropped in place of whole images."""
+    patch(
+        FORWARD, "stochasticdepth",
+        lambda op, at: (dropped(at.x, op.rate) if at.training else at.x, None),
+    )  # fmt: skip
+
+
+@mistake(
+    "operators", "dropout", "stochasticdepth",
+    blind="what stands before an operator of chance is compared at rate 0 alone",
+)  # fmt: skip
+def dropout_gradient_of_another_mask(patch):
+    """The gradient of what is dropped passes."""
+    for kind in ("dropout", "stochasticdepth"):
+        patch(BACKWARD, kind, lambda op, saved, dy: ([dy], {}))
 
 
 @mistake("operators", "conv", same="no window reaches that padding")

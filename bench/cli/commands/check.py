@@ -82,7 +82,7 @@ def show_verdicts(verdicts: list[Verdict]) -> None:
     columns = ["framework", "mode", "network", "phase", "status", "worst error", "bound", "where"]
     rows = [
         [v.framework, console.mode(vars(v)), v.model, v.phase, v.status, number(v.worst_error),
-         number(v.bound), v.worst_tensor or v.reason]
+         number(v.bound), v.reason if v.status == "unsupported" else v.worst_tensor or v.reason]
         for v in verdicts
     ]  # fmt: skip
     console.table("Parity with the referee (errors relative to rms)", columns, rows, left=5)

@@ -1,0 +1,107 @@
+"""What a reader must know of a contender's times: pure functions of its samples.
+
+Nothing is dropped for it, and no verdict is withheld: a mark stands beside the number. A suspicion
+needs a difference that matters and a test that would raise it by chance once in a thousand cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import exp, log
+from statistics import median as middle
+
+import numpy as np
+from diptest import diptest
+from scipy.cluster.vq import kmeans2
+from scipy.stats import combine_pvalues, kendalltau, theilslopes
+
+from bench import stats
+from bench.stats import Blocks
+
+CHANCE = 0.001  # of a suspicion of nothing
+DRIFT = 0.1  # from the first to the last round of a process
+APART = 1.15  # how many times the quicker of two modes the slower is
+FEWEST = 8  # rounds, or samples of a mode, below which nothing is said
+SHARE = 0.1  # of the samples that the rarer mode has at least
+FASTER = 4  # times the speed of a matrix product: more than Winograd's algorithm saves
+PASSES = {"inference": 1, "forward": 1, "train": 3, "step": 3}  # of multiply-accumulates
+
+
+def drift(own: Blocks, rivals: Sequence[Blocks] = ()) -> str:
+    """Whether steps become slower or faster from round to round of a process, beyond what they do
+    for `rivals` in the same rounds: by Kendall's test in each process, joined by Fisher's method,
+    and the median over processes of the Theil-Sen slope."""
+    chances, changes = [], []
+    for rounds in relative(own, rivals).values():
+        if len(rounds) < FEWEST:
+            continue
+        numbers, values = list(rounds), [log(v) for v in rounds.values()]
+        if len(set(values)) == 1:
+            continue
+        chances.append(float(kendalltau(numbers, values).pvalue))
+        slope = float(theilslopes(values, numbers).slope)
+        changes.append(exp(slope * (max(numbers) - min(numbers))) - 1)
+    if not chances or combine_pvalues(chances).pvalue > CHANCE or abs(middle(changes)) < DRIFT:
+        return ""
+    return f"drifts by {middle(changes):+.0%} within a process"
+
+
+def relative(own: Blocks, rivals: Sequence[Blocks]) -> dict[int, dict[int, float]]:
+    """The centre of each block, over the geometric mean of the rivals' in that round where there
+    are any: by process and round."""
+    found: dict[int, dict[int, float]] = {}
+    for (process, number), samples in sorted(own.items()):
+        block = (process, number)
+        others = [log(stats.centre(r[block])) for r in rivals if block in r]
+        base = exp(np.mean(others)) if others else 1.0
+        found.setdefault(process, {})[number] = stats.centre(samples) / base
+    return found
+
+
+def modes(own: Blocks) -> str:
+    """Whether the samples of a process come in two kinds: by the dip test (Hartigan 1985) in each
+    process, joined by Fisher's method, with both kinds often and apart."""
+    chances, pairs = [], []
+    for samples in by_process(own).values():
+        if len(samples) < 2 * FEWEST:
+            continue
+        logs = np.log(samples)
+        chances.append(max(float(diptest(logs)[1]), 1e-12))
+        if pair := split(logs):
+            pairs.append(pair)
+    if not pairs or 2 * len(pairs) <= len(chances) or combine_pvalues(chances).pvalue > CHANCE:
+        return ""
+    low, high = (middle(p[i] for p in pairs) for i in (0, 1))
+    return f"two kinds of samples, {low * 1e3:.3g} and {high * 1e3:.3g} ms"
+
+
+def by_process(own: Blocks) -> Mapping[int, list[float]]:
+    found: dict[int, list[float]] = {}
+    for (process, _), samples in own.items():
+        found.setdefault(process, []).extend(samples)
+    return found
+
+
+def split(logs: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[float, float] | None:
+    """The centres of two kinds of samples; None where the rarer is rare or they are close."""
+    ends = np.quantile(logs, [0.05, 0.95])
+    centres, labels = kmeans2(logs, ends, minit="matrix")
+    low, high = sorted(centres)
+    rarer = min(np.mean(labels == 0), np.mean(labels == 1))
+    if rarer < SHARE or high - low < log(APART):
+        return None
+    return (exp(low), exp(high))
+
+
+def impossible(seconds: float, macs: int, batch: int, phase: str, peak: float | None) -> str:
+    """Whether a step is faster than the machine can be: `macs` multiply-accumulates an image,
+    `peak` floating-point operations in a second of a large matrix product, if it is known."""
+    if not peak:
+        return ""
+    speed = 2 * macs * batch * PASSES[phase] / seconds
+    if speed <= FASTER * peak:
+        return ""
+    return (
+        f"faster than possible: {speed / 1e9:.0f} Gflop/s, a matrix product here {peak / 1e9:.0f}: "
+        "results are kept, or work is left undone"
+    )
