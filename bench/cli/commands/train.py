@@ -114,12 +114,15 @@ def new(contender: Contender, names: list[str]) -> Run:
 def show(rows: list[dict[Any, Any]]) -> None:
     from bench import console
 
-    columns = ["network", "seed", "training loss", "training error", "test loss", "test error"]
+    columns = ["network", "seed", "epochs", "training loss", "training error", "test loss",
+               "test error"]  # fmt: skip
     keys = ["train_loss_end", "train_error_end", "test_loss_end", "test_error_end"]
-    cells = [
-        [row["model"], str(row["seed"]), *(f"{row.get(key):.3g}" for key in keys)]
-        if row["status"] == "ok"
-        else [row["model"], str(row["seed"]), f"{row['status']}: {row['reason']}"]
-        for row in rows
-    ]
-    console.table("After training", columns, cells, left=1)
+    table = []
+    for row in rows:
+        cells = [row["model"], str(row["seed"]), str(row["epochs"])]
+        if row["status"] == "ok":
+            cells += [f"{row.get(key):.3g}" for key in keys]
+        else:
+            cells.append(f"{row['status']}: {row['reason']}")
+        table.append(cells)
+    console.table("After training", columns, table, left=1)
