@@ -166,6 +166,9 @@ def test_what_the_statement_speaks_of_must_have_been_measured(tmp_path: Path) ->
     assert lacking.verdict == UNDECIDED and "mxnet hybrid" in lacking.missing[0]
     lacking = judged(found, RATIO | {"models": [*NETS, "vgg16"]})
     assert lacking.verdict == UNDECIDED and "model vgg16" in lacking.missing[0]
+    lacking = judged(found, RATIO | {"networks": 4})
+    assert lacking.verdict == UNDECIDED and "at least 4 networks, not 3" in lacking.missing[0]
+    assert judged(found, RATIO | {"networks": 3}).verdict == CONFIRMED
 
 
 def test_everybody_is_those_who_could_be_measured(tmp_path: Path) -> None:

@@ -97,12 +97,14 @@ class Expecting(Rule):
 
 @dataclass(frozen=True, kw_only=True)
 class Scoped(Expecting):
-    """A rule that takes its comparisons from some cells: by default all that were measured."""
+    """A rule that takes its comparisons from some cells: by default all that were measured, of so
+    many `networks` at least."""
 
     models: tuple[str, ...] = ()
     phases: tuple[str, ...] = ()
     batches: tuple[int, ...] = ()
     devices: tuple[str, ...] = ()
+    networks: int = 1
 
     @property
     def scope(self) -> Scope:
@@ -115,7 +117,10 @@ class Scoped(Expecting):
 
     def unseen(self, rows: Sequence[Row]) -> list[str]:
         """What it names and no comparison speaks of, in words; nothing where there is none."""
-        return self.scope.missing([row.where for row in rows]) if rows else []
+        known = {row.where["model"] for row in rows if "model" in row.where}
+        few = f"comparisons on at least {self.networks} networks, not {len(known)} (--model)"
+        said = self.scope.missing([row.where for row in rows]) if rows else []
+        return [*said, *([few] if 0 < len(known) < self.networks else [])]
 
 
 def given(entry: Field[Any], table: Mapping[str, Any]) -> bool:

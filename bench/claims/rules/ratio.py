@@ -7,6 +7,7 @@ pairs = ["keras jax / jax nnx"]   or, in place of both, each with one rival of i
 metric = "seconds"                or memory, above_baseline, build, import, first_call
 expect, bound, margin             where the ratio subject / rival is put
 models, phases, batches, devices  the cells, by default all that were measured
+networks = 1                      at least
 processes = 2                     that both had, at least, else there is no comparison
 """
 
