@@ -16,6 +16,7 @@ from bench.stats import Estimate
 from bench.store import Tables
 
 __all__ = ["DOCUMENT", "Claim", "Judged", "judge", "load", "select"]
+WORDS = {True: verdicts.CONFIRMED, False: verdicts.REFUTED, None: verdicts.UNDECIDED}
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,8 @@ class Judged:
             return []
         words = [o.verdict for o in self.outcomes]
         if verdicts.MIXED not in words:
-            return [plain("test", o.finding.metric, o.effect) | {"verdict": o.verdict}
-                    for o in self.outcomes]  # fmt: skip
-        return [line for o in self.outcomes if o.verdict == verdicts.MIXED for line in split(o)]
+            return [line(o, "test", o.finding.metric, o.effect, o.verdict) for o in self.outcomes]
+        return [row for o in self.outcomes if o.verdict == verdicts.MIXED for row in split(o)]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, every comparison included."""
@@ -96,30 +96,29 @@ def judge(claims: Iterable[Claim], tables: Tables) -> list[Judged]:
 
 def split(outcome: Outcome) -> list[dict[str, Any]]:
     """A MIXED test by the key whose means say both; where none does, its decided comparisons."""
-    decided = [row for row in outcome.means if row.holds is not None and row.where]
-    signs: dict[str, set[bool | None]] = {}
-    for row in decided:
-        signs.setdefault(next(iter(row.where)), set()).add(row.holds)
+    signs: dict[str, set[bool]] = {}
+    for row in outcome.means:
+        if row.holds is not None and row.where:
+            signs.setdefault(next(iter(row.where)), set()).add(row.holds)
     on = next((key for key, seen in signs.items() if len(seen) == 2), None)
     if on:
-        return [plain(on, row.where[on], row.found) | word(row)
-                for row in outcome.means if on in row.where]  # fmt: skip
+        rows = [row for row in outcome.means if on in row.where]
+        return [line(outcome, on, row.where[on], row.found, WORDS[row.holds]) for row in rows]
     rows = [row for row in (*outcome.means, *outcome.rows) if row.holds is not None]
-    return [plain("comparison", where(row), row.found) | word(row) for row in rows]
+    return [line(outcome, "comparison", where(r), r.found, WORDS[r.holds]) for r in rows]
 
 
 def where(row: Row) -> str:
     return ", ".join(map(str, row.where.values())) or "all together"
 
 
-def word(row: Row) -> dict[str, str]:
-    words = {True: verdicts.CONFIRMED, False: verdicts.REFUTED, None: verdicts.UNDECIDED}
-    return {"verdict": words[row.holds]}
-
-
-def plain(on: str, value: Any, found: Estimate | None) -> dict[str, Any]:
-    return {"on": on, "value": value, "effect": ends(found)["value"],
-            "low": ends(found)["low"], "high": ends(found)["high"]}  # fmt: skip
+def line(
+    outcome: Outcome, on: str, value: Any, found: Estimate | None, verdict: str
+) -> dict[str, Any]:
+    """One of the things that a verdict depends on: what is said of it by itself."""
+    figures = ends(found)
+    return {"on": on, "value": value, "of": outcome.finding.metric, "verdict": verdict,
+            "effect": figures["value"], "low": figures["low"], "high": figures["high"]}  # fmt: skip
 
 
 def ends(found: Estimate | None) -> dict[str, float | None]:

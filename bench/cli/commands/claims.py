@@ -132,10 +132,12 @@ def show(row: dict[str, Any], words: dict[str, str]) -> None:
     if row["depends"]:
         split = [
             {"on": d["on"], "value": d["value"],
-             "effect": effect(d["effect"], [d["low"], d["high"]]), "verdict": words[d["verdict"]]}
+             "effect": effect(d["effect"], [d["low"], d["high"]]), "verdict": words[d["verdict"]],
+             "of": d["of"]}
             for d in row["depends"]
         ]  # fmt: skip
-        show_rows(words["depends"], [words[k] for k in ("on", "value", "effect", "verdict")], split)
+        columns = [words[key] for key in ("on", "value", "effect", "verdict", "of")]
+        show_rows(words["depends"], columns, split)
     evidence(row["evidence"], words)
     for text in row["missing"]:
         click.echo(f"{words['missing']}: {text}")
