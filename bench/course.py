@@ -42,9 +42,22 @@ def hold(
             run.append("verdict", **asdict(verdict))
         refused = {verdict.model for verdict in verdicts if not verdict.ok}
         passed = [n for n in names if network(n).name.removesuffix(BARE) not in refused]
-        with watch.steps("training", len(passed) * recipe.seeds) as steps:
+        shared = facts(entrant, data, recipe, device, threads)
+        left = turns(run, [network(name).name for name in passed], shared, recipe)
+        with watch.steps("training", len(left)) as steps:
             for said in train(run, entrant, passed, data, recipe, device, threads):
                 steps.step(said)
+
+
+def facts(
+    entrant: Entrant, data: Images, recipe: Recipe, device: str, threads: int
+) -> dict[str, Any]:
+    """What all journal lines of a course have in common."""
+    return asdict(entrant.contender) | {
+        "data": data.name, "image": "x".join(map(str, data.shape)), "images": len(data),
+        "device": device, "threads": threads, "epochs": recipe.epochs, "batch_size": recipe.batch,
+        "learning_rate": recipe.learning_rate,
+    }  # fmt: skip
 
 
 def turns(
@@ -68,11 +81,7 @@ def train(
 
     Stops at the budget, between seeds, so that every network has the same ones."""
     graphs = {graph.name: fitted(graph, data, recipe) for graph in map(network, names)}
-    shared = asdict(entrant.contender) | {
-        "data": data.name, "image": "x".join(map(str, data.shape)), "images": len(data),
-        "device": device, "threads": threads, "epochs": recipe.epochs, "batch_size": recipe.batch,
-        "learning_rate": recipe.learning_rate,
-    }  # fmt: skip
+    shared = facts(entrant, data, recipe, device, threads)
     start, longest, begun = time.monotonic(), 0.0, time.monotonic()
     left = turns(run, list(graphs), shared, recipe)
     for index, (seed, name) in enumerate(left):

@@ -201,8 +201,9 @@ def test_a_framework_that_dies_is_a_result_too(run: store.Run, net: str) -> None
 
 
 def test_no_parity_no_training(
-    run: store.Run, net: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    run: store.Run, net: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     wrong = fake("wrong")
     variables = wrong.variables(1) | {"CONVMARK_REAL": str(ADAPTERS / "toy.py")}
     wrong.variables = lambda threads: variables
@@ -215,6 +216,10 @@ def test_no_parity_no_training(
     assert tables.training["model"].tolist() == ["little"]
     words = tables.verdicts.groupby("model")["status"].agg(set)
     assert words["little"] == {"ok"} and "wrong" in words["epsilon"]
+    more = replace(recipe, seeds=2)
+    capsys.readouterr()
+    course.hold(run, wrong.contender, names, few(), more, "cpu", 1, console.Watch())
+    assert "training 1/1" in "".join(capsys.readouterr())  # only what was left
 
 
 # -- the command ----------------------------------------------------------------------------------
