@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
 from bench.errors import BenchError, unknown
@@ -55,6 +55,7 @@ class Plan:
     seed: int
     largest_batch: bool = False  # whether it is searched for
     memory_limit: int | None = None  # bytes that a process may take in that search
+    more_threads: tuple[int, ...] = ()  # everything is measured with so many, too
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -64,11 +65,18 @@ class Plan:
     def from_json(cls, data: dict[str, Any]) -> Plan:
         """What `to_json` gave."""
         contenders = tuple(Contender(**c) for c in data["contenders"])
-        lists = {k: tuple(data[k]) for k in ("models", "phases", "batches")}
+        names = ("models", "phases", "batches", "more_threads")
+        lists = {k: tuple(data[k]) for k in names if k in data}
         found = {
             f.name: data[f.name] for f in fields(cls) if f.name in data or f.default is MISSING
         }
         return cls(**found | lists | {"contenders": contenders})
+
+    def by_threads(self) -> list[Plan]:
+        """A plan for each number of threads, with its part of the budget."""
+        counts = (self.threads, *self.more_threads)
+        budget = self.budget / len(counts)
+        return [replace(self, threads=n, more_threads=(), budget=budget) for n in counts]
 
     def cells(self, model: str, batch: int) -> list[Cell]:
         """The cells of one network at one batch size, a phase each."""

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bench.layers import COLUMNS, WORDS, cells, grouped, times, totals
+from bench.store import CELL
 
 WIDTH = 150  # of tables that go to a file or a pipe
 WIDE = 170  # what the layer table of a network of the papers needs
@@ -130,7 +131,7 @@ def summary(frame: pd.DataFrame) -> None:
     of one."""
     columns = ["framework", "mode", "ms", "±", "images/s", "times the fastest", "verdict", "MiB",
                "× least", "first call s", "blocks"]  # fmt: skip
-    for (model, batch, phase), cell in frame.groupby(["model", "batch", "phase"], sort=False):
+    for (model, batch, phase, *_), cell in frame.groupby(CELL, sort=False):
         first = cell.iloc[0]
         title = f"{model}, batch {batch}, {phase}, {first['device']}, {first['precision']}, "
         cases = cell.sort_values("median").to_dict("records")
@@ -144,7 +145,9 @@ def summary(frame: pd.DataFrame) -> None:
 def remark(case: Mapping[Any, Any]) -> str:
     if case["status"] != "ok":
         return f"{case['status']}: {shortened(case['reason'], 100)}"
-    return "; ".join(filter(None, [case["marks"], shortened(case["reason"], 100)]))
+    disturbed = f"{case['disturbed']:.0f} of {case['blocks']:.0f} blocks disturbed"
+    said = [case["marks"], disturbed if case["disturbed"] else "", shortened(case["reason"], 100)]
+    return "; ".join(filter(None, said))
 
 
 def largest(frame: pd.DataFrame) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from bench import schedule, stats
+from bench import schedule, stats, suspicion, threads
 from bench.cases import Cell, Contender
 from bench.client import Failure, Worker
 from bench.lineup import Lineup
@@ -71,6 +71,7 @@ class HeatRunner:
         files = self.files
         built = worker.call("build", LIMIT, graph=files["graph"], weights=files["weights"])
         about = {"process": self.heat.process, "model": self.heat.model, "batch": self.heat.batch}
+        about["threads"] = self.plan.threads
         self.race.append("process", **about, **(worker.about | asdict(contender)), **built)
         return ", ".join(self.warm_up(contender, worker, c) for c in self.cells(contender))
 
@@ -90,17 +91,51 @@ class HeatRunner:
         self.affordable[contender, cell.phase] = schedule.affordable(left, sample)
         self.most[contender, cell.phase] = schedule.samples(sample)
         self.journal("warmup", contender, cell, **warm)
+        if said := self.left_over(worker, cell):
+            return self.race.fail(contender, cell, self.heat.process, Failure("wrong", said))
         return f"{cell.phase} first {warm['first_call']:.3g} s"
+
+    def left_over(self, worker: Worker, cell: Cell) -> str:
+        """What is wrong with the clock of a contender whose work goes on after the wait: asked of
+        its first process, of phases whose result can be read."""
+        if self.heat.process or cell.phase not in ("inference", "train"):
+            return ""
+        asked = {"phase": cell.phase, "inputs": self.files["inputs"], "calls": schedule.CALLS}
+        said = ""
+        try:
+            for _ in range(schedule.ACCUSATIONS):
+                found = worker.call("late", LIMIT, **asked)
+                said = suspicion.unsynchronised(**found) if found else ""
+                if not said:
+                    break
+        except Failure as failure:
+            if worker.process.poll() is not None:
+                raise
+            return f"its result cannot be read: {failure}"
+        return said
 
     def race_on(self, cell: Cell) -> str:
         """The rounds of a phase, and the medians they came to."""
         taken: dict[Contender, list[float]] = {}
-        source = schedule.order(self.plan, self.heat.process, *self.network, cell.phase)
-        for number, contenders in schedule.rounds(self.blocks(cell), source):
+        for number, contenders in self.rounds(cell):
             for contender in contenders:
                 if contender in self.lineup.workers:
                     taken.setdefault(contender, []).extend(self.block(contender, cell, number))
         return ", ".join(f"{c} {stats.centre(s) * 1e3:.4g} ms" for c, s in taken.items() if s)
+
+    def rounds(self, cell: Cell) -> Iterator[tuple[int, list[Contender]]]:
+        """The rounds that are planned; then those in which something disturbed the machine once
+        more, whole, so that ratios can be paired, as far as there is time."""
+        progress, process = self.race.progress, self.heat.process
+        source = schedule.order(self.plan, process, *self.network, cell.phase)
+        planned = dict(schedule.rounds(self.blocks(cell), source))
+        yield from planned.items()
+        disturbed = progress.disturbed(cell, process) & planned.keys()
+        repeated = schedule.again(disturbed, len(planned), source)
+        for number, old in enumerate(repeated, len(planned)):
+            if progress.spare() <= 0:
+                return
+            yield number, source.sample(planned[old], len(planned[old]))
 
     def blocks(self, cell: Cell) -> dict[Contender, int]:
         """How many blocks each contender takes: what its share holds, and no more than tell
@@ -115,7 +150,10 @@ class HeatRunner:
             return []
         begun, load = time.time(), psutil.getloadavg()[0]
         try:
-            with self.lineup.turn(contender) as worker:
+            with (
+                self.lineup.turn(contender) as worker,
+                self.race.guard.watch(worker.process.pid) as seen,
+            ):
                 measured = worker.call(
                     "measure", LIMIT, phase=cell.phase, seconds=schedule.BLOCK,
                     samples=self.most[contender, cell.phase],
@@ -127,7 +165,10 @@ class HeatRunner:
                 left = [c for c in self.cells(contender) if self.comes(cell, c)]
                 self.gone(contender, left, failure)
             return []
-        self.journal("block", contender, cell, round=number, time=begun, load=load, **measured)
+        begin = {"round": number, "time": begun, "load": load}
+        self.journal("block", contender, cell, **begin, **measured, **seen)
+        if said := threads.excess(measured | seen | {"threads": cell.threads}):
+            self.race.fail(contender, cell, self.heat.process, Failure("wrong", said))
         samples: list[float] = measured["samples"]
         return samples
 

@@ -6,12 +6,15 @@ import ctypes
 import os
 import platform
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 
 from bench.errors import Unavailable
+from bench.guard import energy
 
 VENDORS = {"AuthenticAMD": "amd", "GenuineIntel": "intel"}
 TRAITS = (*VENDORS.values(), "avx512")  # what a setting may depend on
@@ -74,8 +77,21 @@ def described() -> dict[str, Any]:
         "python": platform.python_version(),
         "governor": first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "gpus": gpus(),
+        "energy": energy.rapl(Path("/")).reason or "RAPL",
         "load": list(psutil.getloadavg()),
     }
+
+
+def matrix_product(size: int = 1024, times: int = 5) -> float:
+    """Floating-point operations in a second of a product of two matrices in fp32, the best of some:
+    what a program does here that computes and nothing else."""
+    a = np.ones((size, size), np.float32)
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        a @ a
+        seconds.append(time.perf_counter() - start)
+    return 2 * size**3 / min(seconds)
 
 
 def revision() -> str:

@@ -51,10 +51,15 @@ class Weighed:
 
 
 def weigh(
-    start: Callable[[], Worker], graph: Graph, cell: Cell, files: Mapping[str, str]
+    start: Callable[[], Worker],
+    graph: Graph,
+    cell: Cell,
+    files: Mapping[str, str],
+    after: Callable[[Worker], dict[str, Any]] | None = None,
 ) -> Weighed:
     """Memory of a phase. `start` gives a worker that has imported its framework, `files` are those
-    of the network as `parity.save` wrote them. Raises Failure."""
+    of the network as `parity.save` wrote them; what `after` finds out when everything is weighed
+    is said of the process. Raises Failure."""
     gpu = nvml.first() if cell.device == "cuda" else None
     before = gpu.used() if gpu else None
     with start() as worker:
@@ -65,7 +70,7 @@ def weigh(
         steps = {"least": LEAST, "most": MOST, "seconds": SECONDS}
         found = worker.call("memory", LIMIT, phase=cell.phase, inputs=files["inputs"], **steps)
         device = {"before": before, "baseline": baseline, "last": gpu.used(pid)} if gpu else {}
-        about = worker.about | built
+        about = worker.about | built | (after(worker) if after else {})
     resident = {"baseline": settled["settled"].get("resident"), "peak": found["last"].get("peak")}
     least = footprint(graph, cell.batch, cell.phase, cell.precision)
     return Weighed(about, settled | found | resident | {

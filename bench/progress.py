@@ -10,7 +10,8 @@ from typing import Any
 
 from bench import schedule, stats
 from bench.cases import Cell, Contender, Plan
-from bench.stats import Block, Estimate
+from bench.guard import disturbance
+from bench.stats import Block, Estimate, Watched
 
 Network = tuple[str, int]
 Centres = dict[Block, float]
@@ -27,6 +28,8 @@ class Progress:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.centres: dict[Cell, dict[Contender, Centres]] = defaultdict(lambda: defaultdict(dict))
+        self.marked: dict[Cell, dict[Contender, set[Block]]] = defaultdict(lambda: defaultdict(set))
+        self.turns: set[tuple[Contender, Cell, int]] = set()  # that have begun
         self.measured: dict[Network, float] = defaultdict(float)  # seconds, warm-up included
         self.starting: dict[Network, float] = defaultdict(float)  # seconds
         self.starts: dict[tuple[Contender, Network], list[float]] = defaultdict(list)
@@ -50,7 +53,15 @@ class Progress:
         cell, contender = key(Cell, entry), key(Contender, entry)
         block = (entry["process"], entry["round"])
         self.centres[cell][contender][block] = stats.centre(entry["samples"])
+        self.turns.add((contender, cell, entry["process"]))
+        if disturbance(entry):
+            self.marked[cell][contender].add(block)
         self.measured[network] += entry["wall"] + (entry["settle"] or 0) * entry["repeats"]
+
+    def learn_outcome(self, entry: Mapping[str, Any], network: Network) -> None:
+        """What was found out to be wrong is nobody's measure."""
+        if entry["status"] == "wrong":
+            self.centres[key(Cell, entry)].pop(key(Contender, entry), None)
 
     def learn_repetition(self, entry: Mapping[str, Any], network: Network) -> None:
         self.repetitions[network] += 1
@@ -109,6 +120,16 @@ class Progress:
             found += seconds + share * self.starting[network]
         return found
 
+    def spare(self) -> float:
+        """Seconds that the turns so far have left of their shares, and the budget holds."""
+        shares = self.plan.share * len(self.turns)
+        return min(shares, self.plan.budget) - sum(self.measured.values())
+
+    def disturbed(self, cell: Cell, process: int) -> set[int]:
+        """The rounds of a process in which somebody's block was disturbed."""
+        blocks = [block for marked in self.marked[cell].values() for block in marked]
+        return {number for of, number in blocks if of == process}
+
     def widest(self, network: Network) -> float:
         """The widest interval of a ratio to the fastest of its cell, relative; infinite where there
         is none."""
@@ -117,19 +138,20 @@ class Progress:
 
     def ratios(self, cell: Cell) -> dict[Contender, Estimate]:
         """Everybody's ratio to the fastest; of one who is alone the time."""
-        found = self.centres.get(cell, {})
+        found = self.blocks(cell)
         if len(found) < 2:
-            return {c: stats.median(one_each(values)) for c, values in found.items()}
+            return {c: stats.median(blocks) for c, blocks in found.items()}
         base = self.fastest(cell)
-        return {
-            c: stats.ratio(one_each(values), one_each(found[base]))
-            for c, values in found.items()
-            if c != base
-        }
+        return {c: stats.ratio(b, found[base]) for c, b in found.items() if c != base}
+
+    def blocks(self, cell: Cell) -> dict[Contender, Watched]:
+        """What each contender's blocks came to, as blocks of one sample."""
+        found, marked = self.centres.get(cell, {}), self.marked[cell]
+        return {c: Watched(one_each(values), marked[c]) for c, values in found.items()}
 
     def fastest(self, cell: Cell) -> Contender:
-        found = self.centres[cell]
-        return min(found, key=lambda c: stats.estimate(found[c]).value)
+        found = self.blocks(cell)
+        return min(found, key=lambda c: stats.median(found[c]).value)
 
     def wanted(self, cell: Cell, contenders: Sequence[Contender]) -> int:
         """How many rounds the next process takes, by the noise so far."""

@@ -8,19 +8,20 @@ it once more.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from bench import gate, memory, parity, schedule, weights
+from bench import gate, memory, parity, probes, schedule, weights
 from bench.cases import Cell, Contender, Plan
-from bench.client import Failure, Worker
+from bench.client import Failure, Worker, processors
 from bench.entrants import Entrants
 from bench.errors import Unavailable
 from bench.graph import Graph
+from bench.guard import Guard
 from bench.heat import HeatRunner
 from bench.parity import Verdict
 from bench.progress import Progress, key
@@ -44,8 +45,10 @@ class Race:
         self.run, self.plan, self.graphs = run, plan, graphs
         self.entrants = entrants
         self.progress = Progress(plan)
+        self.guard = Guard.here(plan.device, processors(plan.threads))
         self.verdicts: list[Verdict] = []
         self.failed: dict[tuple[Contender, Cell], str] = {}
+        self.probed: dict[Contender, dict[str, Any]] = {}  # what `probes` found
         self.weighed: dict[tuple[Contender, Network], dict[str, float]] = {}  # peaks by phase
         self.files: dict[Network, dict[str, str]] = {}
         self.networks = [(model, batch) for model in plan.models for batch in plan.batches]
@@ -55,7 +58,8 @@ class Race:
     def recall(self, entries: Iterable[dict[str, Any]]) -> None:
         """Learn from the journal what was measured and what cannot be."""
         for entry in entries:
-            self.learn(entry)
+            if entry.get("threads", self.plan.threads) == self.plan.threads:
+                self.learn(entry)
 
     def learn(self, entry: dict[str, Any]) -> None:
         kind = entry["kind"]
@@ -63,6 +67,8 @@ class Race:
         if kind == "memory":
             who, network = key(Contender, entry), (entry["model"], entry["batch"])
             self.weighed.setdefault((who, network), {})[entry["phase"]] = entry["peak"] or 0
+        elif kind == "process" and "mantissa" in entry:
+            self.probed[key(Contender, entry)] = entry
         elif kind == "verdict":
             self.verdicts.append(Verdict(**{k: v for k, v in entry.items() if k != "kind"}))
         elif kind == "outcome":
@@ -112,17 +118,25 @@ class Race:
 
     def go(self) -> Told:
         """Do all that is left; after each step says what it was and what it came to."""
-        with tempfile.TemporaryDirectory(prefix="convmark-") as folder:
-            for network, contender in self.unweighed():
-                files = self.prepare(network, Path(folder))
-                yield f"memory {network[0]} {contender}", self.weigh(network, contender, files)
-            repetition = 0
-            while left := [n for n in self.networks if not self.progress.settled(n)]:
-                for network in schedule.networks(self.plan, repetition):
-                    if network in left:
-                        yield from self.repeat(network, Path(folder))
-                repetition += 1
-            self.stop()
+        return together([self])
+
+    def weigh_all(self, folder: Path) -> Told:
+        """The memory of everyone, as far as it is not known."""
+        for contender in self.probed:
+            self.charge(contender)
+        for network, contender in self.unweighed():
+            files = self.prepare(network, folder)
+            yield f"memory {network[0]} {contender}", self.weigh(network, contender, files)
+
+    def unsettled(self) -> list[Network]:
+        return [network for network in self.networks if not self.progress.settled(network)]
+
+    def repeat_all(self, repetition: int, folder: Path) -> Told:
+        """One more process of every contender on each network that needs it."""
+        left = self.unsettled()
+        for network in schedule.networks(self.plan, repetition):
+            if network in left:
+                yield from self.repeat(network, folder)
 
     def repeat(self, network: Network, folder: Path) -> Told:
         """One more process of every contender on a network."""
@@ -136,7 +150,8 @@ class Race:
 
         for heat in schedule.heats(self.plan, process, network, contenders, size, room):
             yield from HeatRunner(self, heat, files).go()
-        self.append("repetition", process=process, model=network[0], batch=network[1])
+        where = {"model": network[0], "batch": network[1], "threads": self.plan.threads}
+        self.append("repetition", process=process, **where)
 
     def stop(self) -> None:
         """Journal why there are no more processes of each network."""
@@ -144,7 +159,7 @@ class Race:
             model, batch = network
             said = self.progress.reason(network)
             if said != self.progress.stopped.get(network):
-                self.append("stop", model=model, batch=batch, **said)
+                self.append("stop", model=model, batch=batch, threads=self.plan.threads, **said)
 
     def start(self, contender: Contender) -> Worker:
         """A worker of the contender; raises Failure."""
@@ -159,17 +174,26 @@ class Race:
         graph, said = self.graphs[network[0]], []
         for cell in self.unknown(contender, network):
             try:
-                found = memory.weigh(lambda: self.start(contender), graph, cell, files)
+                after = None if contender in self.probed else probes.examine
+                found = memory.weigh(lambda: self.start(contender), graph, cell, files, after)
             except Failure as failure:
                 said.append(self.fail(contender, cell, MEMORY, failure))
                 continue
             about = {"process": MEMORY, "model": cell.model, "batch": cell.batch}
-            about |= found.about | asdict(contender)
+            about |= found.about | asdict(contender) | {"threads": cell.threads}
             self.append("process", **about, phase=cell.phase)
             line = asdict(contender) | asdict(cell) | found.memory
             self.append("memory", **line)
             said.append(f"{cell.phase} {memory.in_short(line)}")
+            self.charge(contender)
         return ", ".join(said) or "failed before"
+
+    def charge(self, contender: Contender) -> None:
+        """Who was found to do something else than asked is measured nowhere."""
+        found, plan = self.probed.get(contender, {}), self.plan
+        if reason := probes.charge(found, plan.precision, plan.device):
+            for cell in [cell for network in self.networks for cell in plan.cells(*network)]:
+                self.outcome(contender, cell, MEMORY, "wrong", reason)
 
     def prepare(self, network: Network, folder: Path) -> dict[str, str]:
         """The files of a network and batch, written once for all contenders."""
@@ -194,3 +218,19 @@ class Race:
             return
         entry = {"process": process, "status": status, "reason": reason}
         self.append("outcome", **asdict(contender), **asdict(cell), **entry)
+
+
+def together(races: Sequence[Race]) -> Told:
+    """Races of one run, such as for several numbers of threads, that take turns: a repetition
+    each, so that what changes on the machine over hours meets all of them."""
+    with tempfile.TemporaryDirectory(prefix="convmark-") as parent:
+        folders = {race: Path(tempfile.mkdtemp(dir=parent)) for race in races}
+        for race, folder in folders.items():
+            yield from race.weigh_all(folder)
+        repetition = 0
+        while left := [race for race in races if race.unsettled()]:
+            for race in left:
+                yield from race.repeat_all(repetition, folders[race])
+            repetition += 1
+        for race in races:
+            race.stop()

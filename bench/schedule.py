@@ -9,7 +9,7 @@ can be paired by round. Heats are repeated with new processes: the unit of repli
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 
@@ -23,9 +23,12 @@ WARMUP = 1 / 3  # of a share at most; first calls (compilation) are not counted 
 # system gave to somebody else, and the median moves. And the same for all: with samples of 5 ms a
 # process was called four times as slow as its copy with samples of 0.3 ms.
 SHORTEST = {"cpu": 0.001, "cuda": 0.01}
+CALLS = 7  # in which is looked whether work goes on after the wait
+ACCUSATIONS = 3  # one after the other, before that is believed
 BLOCK = 0.1  # seconds of a block, or one step where that is longer: docs/measuring.md
 MOST = 1000  # samples in a block
 ROUNDS = (3, 60)  # of a process, at least and at most, where the budget allows
+AGAIN = 1 / 3  # of the rounds of a process are repeated at most, where something disturbed them
 ENOUGH = 3  # processes before an interval is believed narrow
 ROOM = 0.7  # of the free memory that the workers of a heat may fill
 
@@ -84,6 +87,14 @@ def rounds(
         taking = [c for c, n in counts.items() if takes_part(number, n, total)]
         source.shuffle(taking)
         yield number, taking
+
+
+def again(disturbed: Iterable[int], total: int, source: random.Random) -> list[int]:
+    """Which disturbed rounds of so many are repeated, so that pairs that were not disturbed make up
+    for them: drawn anew, for none is better than another."""
+    found = sorted(disturbed)
+    source.shuffle(found)
+    return found[: ceil(AGAIN * total)]
 
 
 def takes_part(number: int, count: int, total: int) -> bool:

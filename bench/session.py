@@ -20,7 +20,7 @@ from bench.entrants import Entrants
 from bench.errors import BenchError, Unavailable, unknown
 from bench.graph import Graph
 from bench.parity import Verdict
-from bench.race import Race
+from bench.race import Race, together
 from bench.store import FORMAT, Run
 
 
@@ -53,7 +53,7 @@ class Options:
     batch: str | None = None
     untuned: bool = False
     precision: str = "fp32"
-    threads: int | None = None
+    threads: str | None = None
     profile: str = "quick"
     budget: str | None = None
     processes: int | None = None
@@ -118,7 +118,7 @@ def new_run(out: Path | None, options: Options) -> Run:
         "command": " ".join(["python -m bench", *sys.argv[1:]]),
         "revision": machine.revision(),
         "version": __version__,
-        "machine": machine.described(),
+        "machine": machine.described() | {"matrix_product": machine.matrix_product()},
         "plan": plan.to_json(),
         "models": {
             g.name: {"source": s, "params": g.params, "macs": g.macs, "digest": g.digest()}
@@ -144,6 +144,7 @@ def planned(options: Options, names: Sequence[str]) -> Plan:
     device = machine.choose_device(options.device)
     mode = options.mode or usual.modes
     phases, batch, budget = options.phase, options.batch, options.budget
+    threads, *more = counts(options.threads)
     return Plan(
         contenders=tuple(contenders(options.framework, mode, options.untuned, device)),
         models=tuple(names),
@@ -151,7 +152,8 @@ def planned(options: Options, names: Sequence[str]) -> Plan:
         batches=cases.numbers("--batch", batch) if batch is not None else usual.batches,
         device=device,
         precision=options.precision,
-        threads=options.threads or machine.processors(),
+        threads=threads,
+        more_threads=tuple(more),
         profile=options.profile,
         budget=cases.seconds(budget) if budget is not None else usual.budget,
         processes=options.processes or usual.processes,
@@ -160,6 +162,15 @@ def planned(options: Options, names: Sequence[str]) -> Plan:
         largest_batch=options.largest_batch,
         memory_limit=cases.bytes_of(options.memory_limit) if options.memory_limit else None,
     )
+
+
+def counts(text: str | None) -> tuple[int, ...]:
+    """Numbers of threads, every processor where nothing is said; raises BenchError for more."""
+    most = machine.processors()
+    found = cases.numbers("--threads", text) if text is not None else (most,)
+    if max(found) > most:
+        raise BenchError(f"--threads {max(found)}: this process may use {most} processors")
+    return found
 
 
 def resume(folder: Path) -> Run:
@@ -181,29 +192,26 @@ def race(run: Run, watch: Watch) -> None:
     with run.writing():
         ready = provision(plan.contenders, plan.device, watch)
         same_environments(run, ready)
-        logs, jobs = run.folder / "logs" / "parity", machine.processors()
-        judge = gate.Gate(ready, plan.device, plan.threads, logs, jobs=jobs)
-        verdicts = pass_gate(judge, plan.contenders, list(graphs.values()), watch)
-        measure(run, plan, graphs, ready, verdicts, watch)
+        measure([admit(run, part, graphs, ready, watch) for part in plan.by_threads()], watch)
         if plan.largest_batch:
             enlarge(run, plan, graphs, ready, watch)
         run.replace(run.header() | {"complete": True})
 
 
-def measure(
-    run: Run,
-    plan: Plan,
-    graphs: dict[str, Graph],
-    ready: Entrants,
-    verdicts: list[Verdict],
-    watch: Watch,
-) -> None:
-    """Do what is left."""
+def admit(run: Run, plan: Plan, graphs: dict[str, Graph], ready: Entrants, watch: Watch) -> Race:
+    """A race that knows what the journal holds, of those who pass the gate."""
+    logs, jobs = run.folder / "logs" / "parity", machine.processors()
+    judge = gate.Gate(ready, plan.device, plan.threads, logs, jobs=jobs)
     racing = Race(run, plan, graphs, ready)
     racing.recall(run.entries())
-    racing.refuse(verdicts)
-    with watch.steps("measuring", racing.steps()) as steps:
-        for what, message in racing.go():
+    racing.refuse(pass_gate(judge, plan.contenders, list(graphs.values()), watch))
+    return racing
+
+
+def measure(races: Sequence[Race], watch: Watch) -> None:
+    """Do what is left."""
+    with watch.steps("measuring", sum(race.steps() for race in races)) as steps:
+        for what, message in together(races):
             steps.step(f"{what}: {message}")
 
 

@@ -9,6 +9,8 @@ Format history:
     2   contenders may be untuned: `tuned` in every line that has a mode
     3   a process has several blocks of a phase: `process`, which was `round`, and `round` in it;
         memory: a process for each phase; readings before, in and after the steps, and `least`;
+        blocks: what happened beside them, see `guard.Guard.compare`; processes: threads, and
+        what `probes.examine` found; repetitions and stops: threads;
         kinds: warmup (was part of block), repetition, stop, largest (batch that fits)
         (kinds that a reader does not know are skipped; added since: training)
 """
@@ -20,13 +22,16 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
 from bench.errors import BenchError
+from bench.guard import disturbance
 from bench.weighing import WEIGHED, weighed
 
 FORMAT = 3
@@ -178,8 +183,9 @@ def find(folder: Path) -> list[Path]:
 class Tables:
     """Tidy frames; each row has the run's name, the contender and the cell.
 
-    samples: seconds per step, one row for each sample. blocks: one row for each block: repeats, CPU
-    seconds per step. warmups: the first call and how long until samples were level, seconds.
+    samples: seconds per step, one row for each sample; those of disturbed blocks are `marked`.
+    blocks: one row for each block: repeats, CPU seconds per step, what happened beside it and its
+    `disturbance` in words. warmups: the first call and how long until samples were level, seconds.
     memory: bytes. processes: import and build seconds. outcomes: how each contender fared in each
     cell. verdicts: the parity gate's. stops: why no more processes of a network were taken.
     largest: `batch`, the largest that fits, and the smallest that is `too_large`. training: what
@@ -200,17 +206,30 @@ class Tables:
 CASE = ["run", *CONTENDER]
 WARM = ("first_call", "level", "warmup")  # what blocks of formats 1 and 2 say of the warm-up
 EMPTY = {  # the columns of a table without rows
-    "blocks": [*CASE, *CELL, "process", "round", "repeats", "samples", "settle", "cpu_per_step"],
+    "blocks": [
+        *CASE,
+        *CELL,
+        "process",
+        "round",
+        "repeats",
+        "samples",
+        "settle",
+        "cpu_per_step",
+        "disturbance",
+    ],
     "warmups": [*CASE, *CELL, "process", "first_call", "level", "seconds", "samples"],
     "memory": [*CASE, *CELL, "baseline", "peak", *WEIGHED],
-    "processes": [*CASE, "model", "batch", "process", "import_seconds", "build_seconds"],
+    "processes": [*CASE, "model", "batch", "threads", "process", "import_seconds", "build_seconds"],
     "outcomes": [*CASE, *CELL, "process", "status", "reason"],
     "largest": [*CASE, *CELL, "too_large", "limit"],
     "verdicts": [*CASE, "model", "phase", "status", "reason", "worst_error", "bound"],
-    "stops": ["run", "model", "batch", "reason", "processes", "widest", "within"],
+    "stops": ["run", "model", "batch", "threads", "reason", "processes", "widest", "within"],
     "training": [*CASE, "model", "seed", "status", "reason", "train_loss_end", "test_error_end"],
 }
-SAMPLES = ["run", *CONTENDER, *CELL, "process", "round", "sample", "repeats", "seconds"]
+SAMPLES = [
+    "run", *CONTENDER, *CELL, "process", "round", "sample", "repeats", "seconds", "marked",
+]  # fmt: skip
+HEAD = [name for name in SAMPLES if name not in ("sample", "seconds")]  # of a block
 
 
 def load(*paths: str | Path) -> Tables:
@@ -233,15 +252,20 @@ def load(*paths: str | Path) -> Tables:
         "training": rows.get("training", []),
     }
     frames = {k: pd.DataFrame(v, columns=None if v else EMPTY[k]) for k, v in found.items()}
-    return Tables(pd.DataFrame(long(blocks), columns=SAMPLES), **frames)
+    return Tables(long(blocks), **frames)
 
 
-def long(blocks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """A row for each sample of each block."""
-    for block in blocks:
-        shared = {k: block[k] for k in SAMPLES if k in block}
-        for index, seconds in enumerate(block["samples"]):
-            yield shared | {"sample": index, "seconds": seconds}
+def long(blocks: list[dict[str, Any]]) -> pd.DataFrame:
+    """A row for each sample of each block; what a block's samples share is written once."""
+    rows = [block | {"marked": bool(disturbance(block))} for block in blocks]
+    heads = pd.DataFrame([{k: row[k] for k in HEAD if k in row} for row in rows], columns=HEAD)
+    counts = np.array([len(block["samples"]) for block in blocks], dtype=np.int64)
+    total = int(counts.sum())
+    frame = heads.take(np.repeat(np.arange(len(blocks)), counts)).reset_index(drop=True)
+    frame["sample"] = np.arange(total) - np.repeat(counts.cumsum() - counts, counts)
+    every = chain.from_iterable(block["samples"] for block in blocks)
+    frame["seconds"] = np.fromiter(every, dtype=np.float64, count=total)
+    return frame[SAMPLES]
 
 
 def warmed(entries: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -262,5 +286,5 @@ def flat(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
         row = {k: v for k, v in block.items() if k not in ("samples", *WARM)}
         steps = max(1, block["repeats"] * len(block["samples"]))
         count = {"samples": len(block["samples"]), "cpu_per_step": block["cpu"] / steps}
-        rows.append(row | count)
+        rows.append(row | count | {"disturbance": disturbance(block)})
     return rows

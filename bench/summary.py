@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any
 
 import pandas as pd
 
-from bench import stats
+from bench import stats, suspicion
 from bench.store import CELL, CONTENDER, Run, Tables
 
 CASE = [*CELL, *CONTENDER]
+ANY_BATCH = [name for name in CASE if name != "batch"]
+NO_ROWS = pd.DataFrame()
 COLUMNS = [
     *CASE, "status", "median", "low", "high", "images_per_second", "ratio", "ratio_low",
     "ratio_high", "verdict", "peak_memory", "above_baseline", "times_least", "growth_per_step",
-    "marks", "largest_batch", "first_call", "samples", "blocks", "processes", "reason",
+    "marks", "largest_batch", "first_call", "samples", "blocks", "disturbed", "processes", "reason",
 ]  # fmt: skip
 
 
@@ -22,42 +25,78 @@ def planned(run: Run) -> list[dict[str, Any]]:
     """Every case that a run was to measure, in its own order, with the columns of CASE."""
     plan = run.header()["plan"]
     rows = [
-        {"model": model, "batch": batch, "phase": phase, **contender}
+        {"model": model, "batch": batch, "phase": phase, "threads": threads, **contender}
         for model in plan["models"]
         for batch in plan["batches"]
         for phase in plan["phases"]
+        for threads in (plan["threads"], *plan.get("more_threads", ()))
         for contender in plan["contenders"]
     ]
-    shared = {k: plan[k] for k in ("device", "precision", "threads")} | {"tuned": True}
+    shared = {k: plan[k] for k in ("device", "precision")} | {"tuned": True}
     return [{k: (shared | row)[k] for k in CASE} for row in rows]
 
 
 def blocks(samples: pd.DataFrame) -> stats.Blocks:
     """One contender's samples in one cell, by process and round."""
     found: dict[stats.Block, list[float]] = {}
-    columns = (samples[c].tolist() for c in ("process", "round", "seconds"))
-    for process, round_, seconds in zip(*columns, strict=True):
+    marked: set[stats.Block] = set()
+    columns = (samples[c].tolist() for c in ("process", "round", "seconds", "marked"))
+    for process, round_, seconds, disturbed in zip(*columns, strict=True):
         found.setdefault((process, round_), []).append(seconds)
-    return found
+        if disturbed:
+            marked.add((process, round_))
+    return stats.Watched(found, marked)
 
 
 def summarise(run: Run, tables: Tables) -> pd.DataFrame:
     """One row for each planned case: seconds per step with a 95% interval, throughput, the ratio
     to the fastest of its cell and what can be said of it; or its status and the reason. An interval
     is empty where a single process was measured. Memory: see `extra`."""
-    measured = {key: blocks(group) for key, group in tables.samples.groupby(CASE)}
-    ratios = to_fastest(measured)
+    times = measured(tables)
+    ratios = to_fastest(times)
     verdicts = dict(zip(ratios, stats.verdicts(list(ratios.values())), strict=True))
+    lines = Lines(tables)
     rows: list[dict[str, Any]] = []
     for case in planned(run):
         key = tuple(case.values())
-        row = case | {"status": "missing", "reason": "not measured yet"} | outcome(tables, case)
-        if key in measured:
+        row = case | {"status": "missing", "reason": "not measured yet"} | outcome(lines, case)
+        if key in times:
             later = f"later {row['status']}: {row['reason']}" if row["status"] != "missing" else ""
-            row |= figures(case, measured[key], ratios.get(key, stats.ONE))
+            row |= figures(case, times[key], ratios.get(key, stats.ONE))
             row |= {"verdict": verdicts.get(key), "reason": later}
-        rows.append(row | extra(tables, case))
+        row |= extra(lines, case)
+        row["marks"] = "; ".join(filter(None, [row["marks"], *suspicions(run, case, times)]))
+        rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def measured(tables: Tables) -> dict[Any, stats.Blocks]:
+    """The samples of each case, but for those that were found to be wrong while they ran."""
+    wrong = tables.outcomes[tables.outcomes["status"] == "wrong"][CASE]
+    bad = set(wrong.itertuples(index=False, name=None))
+    groups = tables.samples.groupby(CASE)
+    return {key: blocks(group) for key, group in groups if key not in bad}
+
+
+def bounded(end: float) -> float | None:
+    """An end of an interval; None where there is none."""
+    return end if 0 < end < inf else None
+
+
+def suspicions(run: Run, case: dict[str, Any], times: Mapping[Any, stats.Blocks]) -> Iterator[str]:
+    """What must be known of the times of a case."""
+    key = tuple(case.values())
+    if key not in times:
+        return
+    own, cell = stats.undisturbed(times[key]), key[: len(CELL)]
+    rivals = [k for k in times if k[: len(CELL)] == cell and k != key]
+    yield suspicion.drift(own, [stats.undisturbed(times[rival]) for rival in rivals])
+    yield suspicion.modes(own)
+    header, model = run.header(), case["model"]
+    if case["device"] == "cpu" and model in header.get("models", {}):
+        macs, peak = header["models"][model]["macs"], header["machine"].get("matrix_product")
+        seconds = stats.median(times[key]).value
+        yield suspicion.impossible(seconds, macs, case["batch"], case["phase"], peak)
 
 
 def to_fastest(measured: dict[Any, stats.Blocks]) -> dict[Any, stats.Estimate]:
@@ -73,30 +112,48 @@ def to_fastest(measured: dict[Any, stats.Blocks]) -> dict[Any, stats.Estimate]:
 def figures(case: dict[str, Any], samples: stats.Blocks, ratio: stats.Estimate) -> dict[str, Any]:
     time = stats.median(samples)
     ends = (time.low, time.high, ratio.low, ratio.high)
-    low, high, ratio_low, ratio_high = (end if 0 < end < inf else None for end in ends)
+    low, high, ratio_low, ratio_high = map(bounded, ends)
     return {
         "status": "ok",
         "median": time.value, "low": low, "high": high,
         "images_per_second": case["batch"] / time.value,
         "ratio": ratio.value, "ratio_low": ratio_low, "ratio_high": ratio_high,
         "samples": sum(map(len, samples.values())), "blocks": len(samples),
+        "disturbed": len(stats.marks(samples)),
         "processes": len({process for process, _ in samples}),
     }  # fmt: skip
 
 
-def outcome(tables: Tables, case: dict[str, Any]) -> dict[str, Any]:
+class Lines:
+    """The rows of each case in the small tables, grouped once: to search a table for every case
+    takes the product of their lengths."""
+
+    def __init__(self, tables: Tables) -> None:
+        keys = dict.fromkeys(("outcomes", "memory", "warmups"), CASE) | {"largest": ANY_BATCH}
+        self.groups = {
+            name: dict(iter(getattr(tables, name).groupby(key, sort=False)))
+            for name, key in keys.items()
+        }
+
+    def of(self, table: str, case: dict[str, Any]) -> pd.DataFrame:
+        """The rows that belong to a case, in the journal's order."""
+        key = [case[k] for k in (ANY_BATCH if table == "largest" else CASE)]
+        found: pd.DataFrame = self.groups[table].get(tuple(key), NO_ROWS)
+        return found
+
+
+def outcome(lines: Lines, case: dict[str, Any]) -> dict[str, Any]:
     """Why a case has no number, if the run found out."""
-    rows = matching(tables.outcomes, case)
+    rows = lines.of("outcomes", case)
     return {k: rows.iloc[-1][k] for k in ("status", "reason")} if len(rows) else {}
 
 
-def extra(tables: Tables, case: dict[str, Any]) -> dict[str, Any]:
+def extra(lines: Lines, case: dict[str, Any]) -> dict[str, Any]:
     """The median of the first calls (tracing and compiling included), and bytes: peak memory of the
     process (on a GPU the allocator's), the network's part of it, how many times the least possible
     that is, what each step adds, marks such as `leaks`, and
     the largest batch that fits."""
-    memory, warmups = matching(tables.memory, case), matching(tables.warmups, case)
-    largest = matching(tables.largest, {k: v for k, v in case.items() if k != "batch"})
+    memory, warmups, largest = (lines.of(t, case) for t in ("memory", "warmups", "largest"))
     found: dict[str, Any] = {"marks": ""}
     if len(largest):
         found["largest_batch"] = int(largest["batch"].iloc[-1])
@@ -124,12 +181,15 @@ WHY = {
 def stops(tables: Tables) -> list[str]:
     """A line for each network: why no more processes of it were taken, as last decided."""
     said = []
-    last = tables.stops.drop_duplicates(["run", "model", "batch"], keep="last")
+    network = [c for c in ("run", "model", "batch", "threads") if c in tables.stops]
+    last = tables.stops.drop_duplicates(network, keep="last")
+    several = "threads" in last and last["threads"].nunique() > 1
     for row in last.to_dict("records"):
         known = "" if pd.isna(row["widest"]) else f", {precision(row['widest'])}"
         asked = f" ({row['within']:.1%} was asked)" if known else ""
-        what = f"{row['model']}, batch {row['batch']}: {row['processes']} processes{known}{asked}"
-        said.append(f"{what}; {WHY[row['reason']]}")
+        threads = f", {row['threads']} threads" if several else ""
+        where = f"{row['model']}, batch {row['batch']}{threads}"
+        said.append(f"{where}: {row['processes']} processes{known}{asked}; {WHY[row['reason']]}")
     return said
 
 

@@ -16,7 +16,7 @@ from scipy.cluster.vq import kmeans2
 from scipy.stats import combine_pvalues, kendalltau, theilslopes
 
 from bench import stats
-from bench.stats import Blocks
+from bench.stats import Block, Blocks
 
 CHANCE = 0.001  # of a suspicion of nothing
 DRIFT = 0.1  # from the first to the last round of a process
@@ -24,6 +24,8 @@ APART = 1.15  # how many times the quicker of two modes the slower is
 FEWEST = 8  # rounds, or samples of a mode, below which nothing is said
 SHARE = 0.1  # of the samples that the rarer mode has at least
 FASTER = 4  # times the speed of a matrix product: more than Winograd's algorithm saves
+LEFT = 0.5  # of a step, that goes on after it
+TICK = 1e-4  # seconds: less is the noise of a reading
 PASSES = {"inference": 1, "forward": 1, "train": 3, "step": 3}  # of multiply-accumulates
 
 
@@ -47,15 +49,22 @@ def drift(own: Blocks, rivals: Sequence[Blocks] = ()) -> str:
 
 
 def relative(own: Blocks, rivals: Sequence[Blocks]) -> dict[int, dict[int, float]]:
-    """The centre of each block, over the geometric mean of the rivals' in that round where there
-    are any: by process and round."""
+    """The centre of each block over what the round did to the rivals, by process and round: the
+    median of how far each of them is from its own middle in that process."""
+    others = [levelled(rival) for rival in rivals]
     found: dict[int, dict[int, float]] = {}
     for (process, number), samples in sorted(own.items()):
-        block = (process, number)
-        others = [log(stats.centre(r[block])) for r in rivals if block in r]
-        base = exp(np.mean(others)) if others else 1.0
+        did = [other[process, number] for other in others if (process, number) in other]
+        base = middle(did) if did else 1.0
         found.setdefault(process, {})[number] = stats.centre(samples) / base
     return found
+
+
+def levelled(blocks: Blocks) -> dict[Block, float]:
+    """The centre of each block over the median of those of its process."""
+    centres = {block: stats.centre(samples) for block, samples in blocks.items()}
+    levels = {p: middle(c for (q, _), c in centres.items() if q == p) for p, _ in blocks}
+    return {block: centre / levels[block[0]] for block, centre in centres.items()}
 
 
 def modes(own: Blocks) -> str:
@@ -91,6 +100,18 @@ def split(logs: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[float, fl
     if rarer < SHARE or high - low < log(APART):
         return None
     return (exp(low), exp(high))
+
+
+def unsynchronised(taken: float, at_once: float, rested: float) -> str:
+    """Whether work goes on after the wait: seconds of a step with its wait, and of reading its
+    result at once and after a rest. Copies and conversions are in both of the latter."""
+    left = at_once - rested
+    if left < max(LEFT * taken, TICK):
+        return ""
+    return (
+        f"not synchronised: {left * 1e3:.3g} ms of work go on after the wait, "
+        f"{taken * 1e3:.3g} ms are reported"
+    )
 
 
 def impossible(seconds: float, macs: int, batch: int, phase: str, peak: float | None) -> str:

@@ -152,12 +152,17 @@ class Worker(object):
     def read(self, phase, x, y, method, calls=1):
         """What a method of the adapter makes of the last call of the function that is timed: it
         finds that call's result in place of `step`."""
-        step, asked = self.adapter.step(phase, x, y), []
+        step = self.adapter.step(phase, x, y)
         for _ in range(calls):
             result = step()
         self.adapter.wait(result)
         if phase == "train" and self.adapter.rerun:
             return method()
+        return self.reading(phase, result, method)
+
+    def reading(self, phase, result, method):
+        """What a method of the adapter makes of a result."""
+        asked = []
         self.adapter.step = lambda name, *_: asked.append(name) or (lambda: result)
         try:
             found = method()
@@ -167,11 +172,47 @@ class Worker(object):
             raise TypeError("what is compared must be what is timed: read step(%r, x, y)()" % phase)
         return found
 
+    def late(self, phase, inputs, calls):
+        """Whether work goes on after the wait: seconds of a step and its wait, and until its result
+        is read, at once and after a rest in which what is left over would be done. The middle of
+        some calls each; nothing where what is read is another function's."""
+        if phase == "train" and self.adapter.rerun:
+            return {}
+        x, y = self.arrays(inputs)
+        step = self.steps[phase][0]
+        method = self.adapter.logits if phase == "inference" else self.adapter.gradients
+        given = (x,) if phase == "inference" else (x, y)
+        taken, at_once, rested, rest = [], [], [], 0.0
+        for index in range(-1, calls):
+            for found, pause in ((at_once, 0.0), (rested, rest)):
+                taken.append(-time.perf_counter())
+                result = step()
+                self.adapter.wait(result)
+                taken[-1] += time.perf_counter()
+                time.sleep(pause)
+                start = time.perf_counter()
+                self.reading(phase, result, lambda: method(*given))
+                found.append(time.perf_counter() - start)
+            if index < 0:  # it tells how long to rest
+                rest = 2 * (max(at_once) + max(taken))
+                del at_once[:], rested[:], taken[:]
+        return {"taken": middle(taken), "at_once": middle(at_once), "rested": middle(rested)}
+
     def update(self, inputs, steps):
         """Do whole training steps, to be followed by `parameters`."""
         step = self.adapter.step("step", *self.arrays(inputs))
         for _ in range(steps):
             self.adapter.wait(step())
+        return {}
+
+    def overwrite(self, inputs, steps):
+        """The same, with the host's arrays overwritten after the first step: the others should not
+        see it."""
+        x, y = self.arrays(inputs)
+        step = self.adapter.step("step", x, y)
+        for _ in range(steps):
+            self.adapter.wait(step())
+            x[...], y[...] = 0, 0
         return {}
 
     def losses(self, inputs):

@@ -21,7 +21,7 @@ from bench.parity import Checker
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ADAPTERS = Path(__file__).parent / "adapters"
-RACERS = ("spinner", "mortal", "stumbling")
+RACERS = ("spinner", "mortal", "stumbling", "hasty", "tiring", "fickle", "remembering")
 
 
 class Fake(SimpleNamespace):

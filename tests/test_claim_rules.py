@@ -13,9 +13,10 @@ from bench.claims import Judged, declare, judge, verdicts
 from bench.claims.expect import Expectation
 from bench.claims.rows import Row, exact, joint, measured
 from bench.claims.verdicts import CONFIRMED, MIXED, REFUTED, UNDECIDED
+from bench.claims.versus import by_process
 from bench.stats import Estimate
 from bench.store import Tables
-from tests.journals import memory, tables, times, trained, who
+from tests.journals import CELL, memory, tables, times, trained, who
 
 NETS = ("lenet5", "alexnet", "resnet18")
 RATIO = {"rule": "ratio", "subject": ["torch"], "rivals": ["tensorflow"], "expect": "less"}
@@ -25,6 +26,13 @@ TORCH, TENSORFLOW, CAFFE = "torch eager", "tensorflow function", "caffe layers"
 def judged(found: Tables, *tests: dict[str, Any]) -> Judged:
     row = {"id": "x", "en": "e", "population": "p", "for": "f", "against": "a", "test": list(tests)}
     return judge([declare.read(row, "here")], found)[0]
+
+
+def outcome(contender: str, status: str) -> dict[str, Any]:
+    return {
+        "kind": "outcome", **who(contender), **CELL, "model": "lenet5", "phase": "train",
+        "process": 0, "status": status, "reason": "so it is",
+    }  # fmt: skip
 
 
 def race(folder: Path, factors: dict[str, float], **more: Any) -> Tables:
@@ -179,10 +187,24 @@ def test_everybody_is_those_who_could_be_measured(tmp_path: Path) -> None:
     assert judged(tables(tmp_path / "one", entries), everybody).verdict == UNDECIDED
     for name, framework in frameworks.discover().items():
         if name not in ("torch", "caffe"):
-            failed = {"kind": "outcome", **who(f"{name} {framework.modes[0]}"), "model": "lenet5",
-                      "process": 0, "status": "unavailable", "reason": "no wheel"}  # fmt: skip
-            entries.append(failed)
+            entries.append(outcome(f"{name} {framework.modes[0]}", "unavailable"))
     assert judged(tables(tmp_path / "two", entries), everybody).verdict == CONFIRMED
+
+
+def test_times_found_wrong_while_they_ran_are_not_compared(tmp_path: Path) -> None:
+    entries = list(times({(TORCH, "lenet5", "train"): 0.5, (TENSORFLOW, "lenet5", "train"): 1.0}))
+    assert judged(tables(tmp_path / "one", entries), RATIO).verdict == CONFIRMED
+    entries.append(outcome(TORCH, "wrong"))
+    assert judged(tables(tmp_path / "two", entries), RATIO).outcomes[0].rows == ()
+
+
+def test_disturbed_blocks_do_not_decide(tmp_path: Path) -> None:
+    blocks = {(p, r): [1.0] for p in range(3) for r in range(3)}
+    slow = {block: [9.0] if block[1] == 0 else samples for block, samples in blocks.items()}
+    watched = stats.Watched(slow, [block for block in slow if block[1] == 0])
+    assert {p: list(own) for p, own in by_process(watched).items()} == {
+        p: [(p, 1), (p, 2)] for p in range(3)
+    }
 
 
 def test_what_ran_apart_is_not_compared(tmp_path: Path) -> None:

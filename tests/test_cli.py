@@ -29,7 +29,7 @@ def unavailable(chosen: Any, device: str, progress: Any) -> dict[str, Unavailabl
 # -- words that are wrong --------------------------------------------------------------------------
 
 WRONG = {
-    "command": (["rnu"], ["unknown command 'rnu'", "'run'", "check, claims, export"]),
+    "command": (["rnu"], ["unknown command 'rnu'", "'run'", "check, ", "export, "]),
     "framework": (["run", "--framework", "troch"], ["'troch'", "'torch'", "all, "]),
     "framework to check": (["check", "--framework", "a,torch"], ["'a'", "torch"]),
     "framework to set up": (["setup", "--framework", "tensorflw"], ["'tensorflow'", "torch"]),

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import console, frameworks, gate, models, session
+from bench import console, frameworks, gate, models, probes, session
 from bench.cases import Contender
 from bench.client import Worker
 from bench.entrants import Entrant, Entrants
@@ -96,6 +96,17 @@ def declared(contender: Contender) -> str:
 
 
 TRAINED = [c for c in PAIRS if is_default(c) or declared(c)]
+
+
+@pytest.mark.parametrize("contender", PAIRS, ids=str)
+def test_fp32_is_fp32_and_a_step_takes_data_that_is_there(
+    contender: Contender, entrants: Entrants, tmp_path: Path
+) -> None:
+    entrant = available(entrants, contender)
+    with gate.start(entrant, "cpu", "fp32", 1, tmp_path) as worker:
+        found = probes.examine(worker)
+    assert found["mantissa"], found["unprobed"]
+    assert probes.charge(found, "fp32", "cpu") == ""
 
 
 @pytest.mark.parametrize("contender", TRAINED, ids=str)

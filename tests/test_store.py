@@ -255,7 +255,7 @@ def test_every_sample_is_a_row_with_its_contender_and_cell(run: Run) -> None:
     assert len(samples) == 9
     assert samples.iloc[2].to_dict() == contender("quick") | {
         "tuned": True, "run": "r1", "process": 0, "round": 0, "sample": 2, "repeats": 2,
-        "seconds": 3.0,
+        "seconds": 3.0, "marked": False,
     }  # fmt: skip
 
 

@@ -24,6 +24,7 @@ METRICS = {  # a table, its column, and what it is in words
 }
 WEIGHED = ("memory", "above_baseline")  # once in each cell: networks are the replicates
 NETWORK = ["run", *CONTENDER, "model", "batch"]
+KEY = ["run", *CONTENDER, *CELL]
 Place = tuple[str, Cell]  # a run and a cell of it: only what ran on one machine is compared
 Measured = dict[Contender, dict[Place, Blocks]]
 
@@ -62,9 +63,14 @@ def measured(tables: Tables, metric: str) -> Measured:
     frame = frame[pd.to_numeric(frame[column], errors="coerce") > 0]
     frame = frame.assign(seconds=frame[column])
     frame = frame if table == "samples" else frame.assign(round=0)
-    frame = frame if "process" in frame else frame.assign(process=0)
+    for column, usual in (("process", 0), ("marked", False)):
+        frame = frame if column in frame else frame.assign(**{column: usual})
+    wrong = tables.outcomes[tables.outcomes["status"] == "wrong"][KEY]
+    bad = set(wrong.itertuples(index=False, name=None))  # found out while they ran
     found: Measured = {}
-    for key, group in frame.groupby(["run", *CONTENDER, *CELL]):
+    for key, group in frame.groupby(KEY):
+        if key in bad:
+            continue
         named: Any = key
         run, framework, mode, tuned, *cell = named
         places = found.setdefault(Contender(framework, mode, bool(tuned)), {})

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bench import stats
 from bench.cases import Contender
 from bench.claims.measured import Evidence, Measured, Place, words_of
 from bench.claims.population import contenders, everyone
@@ -116,9 +117,9 @@ class Paired(Opposed):
 
 
 def by_process(blocks: Blocks) -> dict[int, dict[Block, list[float]]]:
-    """The blocks of each process."""
+    """The blocks of each process, without those that were disturbed where others are left."""
     found: dict[int, dict[Block, list[float]]] = {}
-    for (process, round_), samples in blocks.items():
+    for (process, round_), samples in stats.unmarked(blocks, stats.marks(blocks)).items():
         found.setdefault(process, {})[process, round_] = list(samples)
     return found
 

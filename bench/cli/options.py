@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -39,3 +40,16 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")(
         function
     )
+
+
+def fail_on_option(function: F) -> F:
+    text = "What makes the exit status 1: something slower or lost; any change; never."
+    words = click.Choice(["regression", "change", "nothing"])
+    return click.option(
+        "--fail-on", type=words, default="regression", show_default=True, help=text
+    )(function)
+
+
+def runs_argument(function: F) -> F:
+    place = click.Path(path_type=Path)
+    return click.argument("folders", nargs=-1, type=place, metavar="[RUN...]")(function)

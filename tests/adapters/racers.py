@@ -1,9 +1,11 @@
 """The toy framework with a habit that shows in a race: the one that CONVMARK_FAILURE names."""
 
 import os
+import random
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -56,5 +58,60 @@ class Stumbling(toy.Adapter):
         return stumbling
 
 
-HABITS = {c.__name__.lower(): c for c in (Spinner, Mortal, Stumbling)}
+class Hasty(toy.Adapter):
+    """Does not wait for what its steps have begun."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.pool = ThreadPoolExecutor(1)
+
+    def step(self, phase, x, y):
+        step = super().step(phase, x, y)
+        return lambda: self.pool.submit(lambda: (time.sleep(0.002), step())[1])
+
+    def logits(self, x):
+        return self.step("inference", x, None)().result()
+
+    def gradients(self, x, y):
+        return self.step("train", x, y)().result()
+
+
+class Tiring(toy.Adapter):
+    """Each step takes a little longer."""
+
+    taken = 0
+
+    def step(self, phase, x, y):
+        step = super().step(phase, x, y)
+
+        def tiring():
+            self.taken += 1
+            time.sleep(1e-3 + 1e-6 * self.taken)
+            return step()
+
+        return tiring
+
+
+class Fickle(toy.Adapter):
+    """Its steps take one of two times."""
+
+    def step(self, phase, x, y):
+        step = super().step(phase, x, y)
+
+        def fickle():
+            time.sleep(random.choice((0.001, 0.004)))
+            return step()
+
+        return fickle
+
+
+class Remembering(toy.Adapter):
+    """Computes once, and gives that again."""
+
+    def step(self, phase, x, y):
+        found = super().step(phase, x, y)()
+        return lambda: found
+
+
+HABITS = {c.__name__.lower(): c for c in toy.Adapter.__subclasses__()}
 Adapter = HABITS[os.environ["CONVMARK_FAILURE"]]

@@ -13,7 +13,6 @@ from bench.cli.options import (
     device_option,
     framework_option,
     json_option,
-    threads_option,
     untuned_option,
 )
 from bench.cli.output import emit
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--phase", metavar="A,B", help=f"Of {', '.join(cases.PHASES)}.")
 @click.option("--batch", metavar="1,32")
 @click.option("--precision", type=click.Choice(cases.PRECISIONS), default="fp32")
-@threads_option
+@click.option("--threads", metavar="1,2", help="Default: every processor. Several: how it scales.")
 @click.option("--profile", default="quick", show_default=True, metavar="|".join(cases.PROFILES))
 @click.option("--budget", metavar="10m", help="Time for measuring, all together.")
 @click.option("--processes", type=click.IntRange(min=1), help="Of each contender, as planned.")
@@ -54,7 +53,8 @@ def command(
     resume: Path | None, out: Path | None, for_claims: str | None, as_json: bool, **options: Any
 ) -> None:
     """Set up, check, measure, and print the table. Without options: the quick profile."""
-    from bench import console, session, store, summary
+    from bench import console, session, store, summary, threads
+    from bench.cli.commands import scaling
 
     if resume and out:
         raise BenchError("--resume continues a run where it is; leave --out away")
@@ -73,6 +73,8 @@ def command(
         console.summary(frame)
         if len(tables.largest):
             console.largest(tables.largest)
+        if len(scaled := threads.scaling(tables)):
+            scaling.show(scaled)
         for line in [*tunings(place.header()), *summary.stops(tables)]:
             console.out.print(line, markup=False)
         console.say(f"samples: {place.journal}")

@@ -1,0 +1,70 @@
+"""Steps over many runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli.options import fail_on_option, json_option
+from bench.cli.output import emit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@click.command(name="history")
+@click.argument("places", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN|FOLDER...]")
+@fail_on_option
+@json_option
+def command(places: tuple[Path, ...], fail_on: str, as_json: bool) -> None:
+    """Where times of runs (or folders of them; default: results) changed for good, and what changed
+    there. Exit status 1 if the last run brings a slowdown to light."""
+    from bench import history, stats
+
+    frame = history.table(history.find(places or (Path("results"),)))
+    words = {
+        "regression": (stats.SLOWER,), "change": (stats.SLOWER, stats.FASTER), "nothing": (),
+    }[fail_on]  # fmt: skip
+    if as_json:
+        emit(json.loads(frame.to_json(orient="records", double_precision=15)))
+    else:
+        show(frame)
+    sys.exit(1 if history.alarms(frame, words) else 0)
+
+
+def show(frame: pd.DataFrame) -> None:
+    from bench import console
+    from bench.summary import CASE
+
+    columns = ["framework", "mode", "network", "batch", "phase", "runs", "first ms", "last ms",
+               "steps"]  # fmt: skip
+    for machine, runs in frame.groupby("machine", sort=False):
+        series = [points.to_dict("records") for _, points in runs.groupby(CASE, sort=False)]
+        console.table(str(machine), columns, [line(points) for points in series], left=5)
+    console.out.print(f"{(frame['step'] != '').sum()} steps in {frame['run'].nunique()} runs")
+
+
+def line(points: list[dict[Any, Any]]) -> list[str]:
+    from bench import console
+
+    first, last = points[0], points[-1]
+    steps = [sentence(point) for point in points if point["step"]]
+    return [
+        first["framework"], console.mode(first), first["model"], str(first["batch"]),
+        first["phase"], str(len(points)), f"{first['seconds'] * 1e3:.4g}",
+        f"{last['seconds'] * 1e3:.4g}", "\n".join(steps),
+    ]  # fmt: skip
+
+
+def sentence(point: dict[Any, Any]) -> str:
+    """One step in words."""
+    changed = "; ".join(point["changed"]) or "nothing that runs record"
+    others = f", with {point['together'] - 1} other series" if point["together"] > 1 else ""
+    return (
+        f"{'new: ' if point['new'] else ''}{point['step']} by {point['factor']:.3f} from "
+        f"{point['run']} on (p {point['p_value']:.2g}{others}); changed there: {changed}"
+    )
