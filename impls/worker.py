@@ -223,6 +223,12 @@ class Worker(object):
             self.adapter.wait(self.adapter.step("step", x, y)())
         return {"losses": found}
 
+    def train(self, inputs):
+        """Train on one batch after the other."""
+        for x, y in zip(*self.arrays(inputs)):
+            self.adapter.wait(self.adapter.step("step", x, y)())
+        return {}
+
     def warmup(self, phase, inputs, seconds, shortest):
         """Prepare a phase and run it until its samples are level, or for `seconds` (at least once);
         then find how many steps make a sample of `shortest` seconds.

@@ -278,7 +278,7 @@ def test_the_other_tables_have_a_row_for_each_entry(run: Run) -> None:
     counts = {name: len(frame) for name, frame in vars(tables).items()}
     assert counts == {
         "samples": 9, "blocks": 5, "warmups": 4, "memory": 2, "processes": 1, "outcomes": 1,
-        "verdicts": 1, "stops": 1, "largest": 0,
+        "verdicts": 1, "stops": 1, "largest": 0, "training": 0,
     }  # fmt: skip
     first, warm = tables.blocks.iloc[0], tables.warmups.iloc[0]
     assert (first["samples"], first["settle"], first["cpu_per_step"]) == (3, 0.2, 1.0)
