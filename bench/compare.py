@@ -38,7 +38,7 @@ def compare(base: Run, new: Run, margin: float = MARGIN) -> pd.DataFrame:
 
     Raises NothingMeasured where the runs have no case in common."""
     tables = [store.load(run.folder) for run in (base, new)]
-    before, after = (measured(t) for t in tables)
+    before, after = (summary.measured(t) for t in tables)
     if not before.keys() & after.keys():
         raise NothingMeasured(
             f"{base.folder} and {new.folder} have no measured case in common: {plans(base, new)}"
@@ -62,11 +62,6 @@ def conflicts(base: Run, new: Run) -> list[str]:
 def warnings(base: Run, new: Run) -> list[str]:
     """What changed on a machine and may explain all differences together."""
     return provenance.differences(*(provenance.host(run.header()) for run in (base, new)))
-
-
-def measured(tables: Tables) -> Blocks:
-    """Each measured case's samples, in blocks."""
-    return {key: summary.blocks(group) for key, group in tables.samples.groupby(CASE, sort=False)}
 
 
 def named(key: Key) -> dict[str, Any]:

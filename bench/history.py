@@ -81,10 +81,10 @@ def collect(runs: Iterable[Run]) -> list[Series]:
         header, tables = run.header(), store.load(run.folder)
         facts = provenance.facts(run, tables)
         machine = ", ".join(f"{k} {v}" for k, v in provenance.machine(header).items())
-        for key, group in tables.samples.groupby(CASE, sort=False):
+        for key, blocks in summary.measured(tables).items():
             case = dict(zip(CASE, key, strict=True))
             about = facts.get(provenance.name(case), {})
-            time = stats.median(summary.blocks(group))
+            time = stats.median(blocks)
             point = Point(run.folder.name, str(header.get("created", "")), time, about)
             place = (machine, tuple(case.items()), provenance.digest(header, str(case["model"])))
             found.setdefault(place, []).append(point)

@@ -175,7 +175,7 @@ def test_a_history_without_a_step_has_none(tmp_path: Path) -> None:
 def test_machines_and_changed_networks_are_series_of_their_own(tmp_path: Path) -> None:
     night(tmp_path / "a", 1)
     night(tmp_path / "b", 2, machine=MACHINE | {"processor": "Other CPU"})
-    night(tmp_path / "c", 3, models={"lenet5": {"digest": "another"}})
+    night(tmp_path / "c", 3, models={"lenet5": {"digest": "another", "macs": 1000}})
     found = history.collect(history.find([tmp_path]))
     lengths = sorted(len(one.points) for one in found if one.case["model"] == "lenet5")
     assert lengths == [1] * 12
