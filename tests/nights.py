@@ -36,7 +36,7 @@ def night(
         "format": FORMAT, "created": f"2026-11-{number:02}T01:00:00+00:00", "command": "bench run",
         "revision": "abc", "machine": MACHINE,
         "plan": {"contenders": who, "models": MODELS, "batches": [4], "phases": PHASES, **SETTING},
-        "models": {model: {"digest": f"{model}-1"} for model in MODELS},
+        "models": {model: {"digest": f"{model}-1", "macs": 1000} for model in MODELS},
         "contenders": {
             f"{w['framework']} plain": w
             | {"version": versions.get(w["framework"], "1.0"), "lock": "l1", "settings": []}

@@ -43,7 +43,7 @@ command, *rest = sys.argv[1:]
 if command == "run":
     from tests.nights import night
     night(Path(rest[rest.index("--out") + 1]), **json.loads(rest[rest.index("--night") + 1]))
-elif command != "doctor":
+elif command in ("compare", "history"):
     from bench import cli
     cli.main()
 """
@@ -173,6 +173,14 @@ def test_a_report_that_fails_is_the_exit_status_but_the_night_is_a_base(
     assert record(place, "2")["base"] == "1"
 
 
+@pytest.mark.parametrize("command", ["run", "report", "compare", "history"])
+def test_a_command_that_crashes_is_no_regression(place: Path, spend: Spend, command: str) -> None:
+    spend("1")
+    done = spend("2", **{command: [1, "Traceback (most recent call last):\nKeyError: 'x'"]})
+    assert done.exit_code == 70
+    assert "nothing is slower (base: 1); not all was done: status 70" in done.output
+
+
 def test_a_noisy_machine_is_said_and_measured_all_the_same(place: Path, spend: Spend) -> None:
     assert spend("1", doctor=[1, "Noisy: steal"]).exit_code == 0
     assert "Noisy: steal" in (place / "nights" / "1" / "night.md").read_text()
@@ -210,7 +218,7 @@ def test_two_nights_never_share_a_machine(
     assert not (place / "calls.txt").exists()
 
 
-# -- with the real comparison, history and report --------------------------------------------------
+# -- with the real comparison and history ----------------------------------------------------------
 
 
 @pytest.mark.slow
@@ -220,10 +228,9 @@ def test_real_comparisons_of_made_up_nights(place: Path, spend: Spend) -> None:
     def night(number: int, **about: Any) -> Result:
         return spend(str(number), "--night", json.dumps({"number": number, **about}))
 
-    assert [night(1).exit_code, night(2).exit_code] == [0, 0]
-    done = night(3, slower={"torch": 1.5}, fails="jax")
+    assert night(1).exit_code == 0
+    done = night(2, slower={"torch": 1.5}, fails="jax")
     assert done.exit_code == 1
     assert "SLOWER" in done.output and "LOST" in done.output and "signal 11" in done.output
-    assert record(place, "3")["base"] == "2"
-    assert (place / "nights" / "3" / "report" / "index.html").is_file()
-    assert "torch" in (place / "nights" / "3" / "samples.jsonl").read_text()
+    assert record(place, "2")["base"] == "1"
+    assert "torch" in (place / "nights" / "2" / "samples.jsonl").read_text()
