@@ -4,9 +4,14 @@ Their schema is checked by `tox -e lint`."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -139,3 +144,79 @@ def test_environments_are_cached_by_what_they_are_built_from(workflow: str, job:
     }
     assert built <= kept
     assert "~/.cache/convmark/envs" in cache["path"].split()
+
+
+# -- the shell of steps, with a gh that only says what it was asked --------------------------------
+
+GH = """#!/usr/bin/env bash
+echo "$*" >> calls.txt
+case "$1 $2" in
+  "api --paginate") cat artifacts.txt ;;
+  "issue list") cat open.txt ;;
+esac
+"""
+
+
+def step(job: str, name: str, folder: Path, **variables: str) -> list[str]:
+    """Run the shell of a step in a folder; what gh was asked."""
+    (script,) = [s["run"] for s in NIGHTLY[job]["steps"] if s.get("name") == name]
+    (folder / "gh").write_text(GH)
+    (folder / "gh").chmod(0o755)
+    about = os.environ | {"PATH": f"{folder}:{os.environ['PATH']}", **variables}
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
+    subprocess.run(command, cwd=folder, env=about, check=True)
+    calls = folder / "calls.txt"
+    return calls.read_text().splitlines() if calls.exists() else []
+
+
+def test_the_newest_nights_of_this_machine_and_branch_are_fetched(tmp_path: Path) -> None:
+    artifacts = ["night-cpu-20261101 11 main", "night-cpu-20261103 13 main", "smoke-torch 14 main",
+                 "night-cpu-20261102 12 main", "night-cpu-20261104 15 mine",
+                 "night-gpu-20261104 15 main"]  # fmt: skip
+    (tmp_path / "artifacts.txt").write_text("\n".join(artifacts) + "\n")
+    about = {"KIND": "night-cpu-", "BRANCH": "main", "NIGHTS": "2", "GITHUB_REPOSITORY": "a/b"}
+    fetched = [
+        line
+        for line in step("time", "Fetch the nights before", tmp_path, **about)
+        if "down" in line
+    ]
+    assert fetched == [
+        f"run download {run} --repo a/b --name night-cpu-{day} --dir results/nights/{day}"
+        for run, day in ((13, 20261103), (12, 20261102))
+    ]
+
+
+def morning(folder: Path, **nights: dict[str, bool]) -> Path:
+    """The artifacts of a night, with a report each."""
+    for machine, found in nights.items():
+        night = folder / "nights" / f"night-{machine}-20261103-012300"
+        (night / "report").mkdir(parents=True)
+        (night / "report" / "index.html").write_text(machine)
+        (night / "night.md").write_text("SLOWER\n")
+        (night / "night.json").write_text(json.dumps(found))
+    return folder
+
+
+ALARM = "Open or continue the issue of each machine that became slower"
+SLOWER, FINE = {"regression": True, "good": False}, {"regression": False, "good": True}
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="needs jq")
+@pytest.mark.parametrize(("number", "asked"), [("", "issue create --title Slower on cpu"),
+                                               ("7", "issue comment 7")])  # fmt: skip
+def test_an_issue_is_opened_or_continued(tmp_path: Path, number: str, asked: str) -> None:
+    (tmp_path / "open.txt").write_text(number)
+    accepted = {"regression": True, "good": True}
+    morning(tmp_path, cpu=SLOWER, gpu=FINE, other=accepted)
+    body = "nights/night-cpu-20261103-012300/night.md"
+    listed, done = step("alarm", ALARM, tmp_path, RUN="http://run")
+    assert listed.startswith("issue list --state open")
+    assert done == f"{asked} --body-file {body}"
+    assert (tmp_path / body).read_text() == "SLOWER\nSamples and report: http://run\n"
+
+
+def test_the_pages_have_a_folder_for_each_machine(tmp_path: Path) -> None:
+    step("pages", "A folder for each machine", morning(tmp_path, cpu=FINE, gpu=SLOWER))
+    for machine in ("cpu", "gpu"):
+        assert (tmp_path / "site" / machine / "index.html").read_text() == machine
+        assert f'href="{machine}/index.html"' in (tmp_path / "site" / "index.html").read_text()
