@@ -128,22 +128,22 @@ def test_two_timings_never_share_a_machine() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("workflow", "job"), [("ci.yml", "readme"), ("nightly.yml", "parity")])
-def test_environments_are_cached_by_what_they_are_built_from(workflow: str, job: str) -> None:
-    (cache,) = [
-        step["with"]
-        for step in WORKFLOWS[workflow]["jobs"][job]["steps"]
-        if str(step.get("uses")).startswith("actions/cache@")
-    ]
-    locks = re.findall(r"'(impls/[^']+)'", cache["key"])
-    kept = {path for pattern in locks for path in REPOSITORY.glob(pattern)}
-    built = {
-        path
-        for path in (REPOSITORY / "impls").glob("*/*")
-        if re.search(r"requirements-cpu\.txt|\.lock$|framework\.toml", path.name)
-    }
-    assert built <= kept
+def test_environments_are_cached_by_what_they_are_built_from() -> None:
+    action = REPOSITORY / ".github" / "actions" / "prepare" / "action.yml"
+    (cache,) = [s["with"] for s in yaml.safe_load(action.read_text())["runs"]["steps"] if "if" in s]
+    patterns = re.findall(r"'(impls/[^']+)'", cache["key"])
+    kept = {path for pattern in patterns for path in REPOSITORY.glob(pattern)}
+    folders = (REPOSITORY / "impls").glob("*/*")
+    sources = re.compile(r"requirements-cpu\.txt|.*\.lock|framework\.toml")
+    assert {path for path in folders if sources.fullmatch(path.name)} == kept
     assert "~/.cache/convmark/envs" in cache["path"].split()
+
+
+@pytest.mark.parametrize(("workflow", "job"), [("ci.yml", "readme"), ("nightly.yml", "parity")])
+def test_what_needs_environments_keeps_them(workflow: str, job: str) -> None:
+    steps = WORKFLOWS[workflow]["jobs"][job]["steps"]
+    (prepare,) = [s for s in steps if s.get("uses") == "./.github/actions/prepare"]
+    assert prepare["with"]["environments"]
 
 
 # -- the shell of steps, with a gh that only says what it was asked --------------------------------
