@@ -50,6 +50,16 @@ def models() -> list[dict[str, Any]]:
     ]
 
 
+def claims() -> list[dict[str, Any]]:
+    """The document's statements, and the rules that judge each."""
+    from bench import claims
+
+    return [
+        {"id": c.id, "rules": list(dict.fromkeys(t.kind for t in c.tests)), "statement": c.en}
+        for c in claims.load()
+    ]
+
+
 def runs(folder: Path) -> list[dict[str, Any]]:
     """The runs in a folder, those that cannot be read with the reason."""
     from bench import store

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 
 from bench.errors import Unavailable
@@ -85,6 +84,8 @@ def described() -> dict[str, Any]:
 def matrix_product(size: int = 1024, times: int = 5) -> float:
     """Floating-point operations in a second of a product of two matrices in fp32, the best of some:
     what a program does here that computes and nothing else."""
+    import numpy as np  # short commands do without
+
     a = np.ones((size, size), np.float32)
     seconds = []
     for _ in range(times):

@@ -12,6 +12,7 @@ Format history:
         blocks: what happened beside them, see `guard.Guard.compare`; processes: threads, and
         what `probes.examine` found; repetitions and stops: threads;
         kinds: warmup (was part of block), repetition, stop, largest (batch that fits)
+        (kinds that a reader does not know are skipped; added since: training)
 """
 
 from __future__ import annotations
@@ -187,7 +188,8 @@ class Tables:
     `disturbance` in words. warmups: the first call and how long until samples were level, seconds.
     memory: bytes. processes: import and build seconds. outcomes: how each contender fared in each
     cell. verdicts: the parity gate's. stops: why no more processes of a network were taken.
-    largest: `batch`, the largest that fits, and the smallest that is `too_large`."""
+    largest: `batch`, the largest that fits, and the smallest that is `too_large`. training: what
+    each network came to with each seed, see bench/training.py."""
 
     samples: pd.DataFrame
     blocks: pd.DataFrame
@@ -198,6 +200,7 @@ class Tables:
     verdicts: pd.DataFrame
     stops: pd.DataFrame
     largest: pd.DataFrame
+    training: pd.DataFrame
 
 
 CASE = ["run", *CONTENDER]
@@ -221,6 +224,7 @@ EMPTY = {  # the columns of a table without rows
     "largest": [*CASE, *CELL, "too_large", "limit"],
     "verdicts": [*CASE, "model", "phase", "status", "reason", "worst_error", "bound"],
     "stops": ["run", "model", "batch", "threads", "reason", "processes", "widest", "within"],
+    "training": [*CASE, "model", "seed", "status", "reason", "train_loss_end", "test_error_end"],
 }
 SAMPLES = [
     "run", *CONTENDER, *CELL, "process", "round", "sample", "repeats", "seconds", "marked",
@@ -245,6 +249,7 @@ def load(*paths: str | Path) -> Tables:
         "verdicts": rows.get("verdict", []),
         "stops": rows.get("stop", []),
         "largest": [{k: v for k, v in e.items() if k != "tries"} for e in rows.get("largest", [])],
+        "training": rows.get("training", []),
     }
     frames = {k: pd.DataFrame(v, columns=None if v else EMPTY[k]) for k, v in found.items()}
     return Tables(long(blocks), **frames)

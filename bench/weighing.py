@@ -8,7 +8,7 @@ the page.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from scipy.stats import theilslopes
@@ -19,7 +19,8 @@ LEAK = 4 * PAGE  # a step adds at least so many bytes, with 95% confidence: a le
 SHARE = 0.5  # of a GPU's memory, taken before there is a network: a preallocation
 PEAKS = ("allocated_peak", "device_in_use")  # what allocators call it; the latter holds all else
 READINGS = {
-    *("settled", "built", "first", "ready", "last", "reset", "after", "allocated", "allocator"),
+    *("settled", "built", "first", "ready", "last", "reset", "after", "each", "allocated"),
+    "allocator",
     *("allocator_settled", "device_memory", "least"),
 }
 WEIGHED = (  # the columns that it adds whatever the line has
@@ -38,13 +39,14 @@ def weighed(entry: Mapping[str, Any]) -> dict[str, Any]:
     row = {k: v for k, v in entry.items() if k not in READINGS}
     row |= {f"allocator_{k}": v for k, v in allocator.items()}
     row |= {f"least_{k}": v for k, v in least.items() if k != "least"}
-    later, slope, low = above(entry, "last", "ready"), *growth(series(entry))
+    later, slope, low = above(entry, "last", "ready"), *growth(entry)
     return row | {
         "used": entry["peak"] if entry["device"] == "cpu" else peak(allocator),
         "above_baseline": later, "first_above": above(entry, "first", "built"),
         "gpu_process": gpu_process(entry.get("device_memory", {})),
         "least": least.get("least"), "times_least": times(later, least.get("least")),
-        "steps": len(entry.get("after", ())), "growth_per_step": slope, "growth_low": low,
+        "steps": len(entry.get("after", ())) * entry.get("each", 1),
+        "growth_per_step": slope, "growth_low": low,
         "marks": "; ".join(marks(entry, later, low)),
     }  # fmt: skip
 
@@ -104,20 +106,23 @@ def series(entry: Mapping[str, Any]) -> list[float]:
     return [size for size in found if size is not None]
 
 
-def growth(sizes: Sequence[float]) -> tuple[float | None, float | None]:
+def growth(entry: Mapping[str, Any]) -> tuple[float | None, float | None]:
     """Bytes that a step adds, and the lower end of the 95% interval: the Theil-Sen slope, the
-    median over all pairs of steps, which a pool that grows once or twice does not move."""
-    if len(sizes) < 3:
+    median over all pairs of readings, which a pool that grows once or twice does not move; of the
+    later half of them, for allocators grow until they have seen everything."""
+    sizes, each = series(entry), entry.get("each", 1)
+    later = sizes[len(sizes) // 2 :]
+    if len(later) < 3:
         return None, None
-    found = theilslopes(sizes, alpha=0.95)
-    return float(found.slope), float(found.low_slope)
+    found = theilslopes(later, alpha=0.95)
+    return float(found.slope) / each, float(found.low_slope) / each
 
 
 def marks(entry: Mapping[str, Any], later: int | None, low: float | None) -> list[str]:
     """What a reader must know of a row: `leaks`, `preallocates`, `below the least`, `no peak`."""
     found = []
     if low is not None and low >= LEAK:
-        found.append(f"leaks {size(growth(series(entry))[0] or 0)} a step")
+        found.append(f"leaks {size(growth(entry)[0] or 0)} a step")
     if preallocated(entry.get("device_memory", {})):
         found.append("preallocates: the GPU's memory is taken before there is a network")
     if later is not None and later < entry["least"]["least"] - RESOLUTION:

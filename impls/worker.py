@@ -223,6 +223,12 @@ class Worker(object):
             self.adapter.wait(self.adapter.step("step", x, y)())
         return {"losses": found}
 
+    def train(self, inputs):
+        """Train on one batch after the other."""
+        for x, y in zip(*self.arrays(inputs)):
+            self.adapter.wait(self.adapter.step("step", x, y)())
+        return {}
+
     def warmup(self, phase, inputs, seconds, shortest):
         """Prepare a phase and run it until its samples are level, or for `seconds` (at least once);
         then find how many steps make a sample of `shortest` seconds.
@@ -275,7 +281,8 @@ class Worker(object):
 
     def memory(self, phase, inputs, least, most, seconds, batch=None):
         """Memory as built, over the first step (which compiles) and over the steps after it: at
-        least `least`, and up to `most` within `seconds`. Bytes; `after` is a list, of each step.
+        least `least` readings, and up to `most` within `seconds`, with `each` steps before each, so
+        many as spread them over that time. Bytes; `after` is a list, of each reading.
 
         `batch` repeats the images up to so many."""
         built = settled()
@@ -287,14 +294,17 @@ class Worker(object):
         settled()
         reset, ready, after, allocated = reset_peak(), resident(), [], []
         start = time.perf_counter()
+        self.adapter.wait(step())
+        each = max(1, int(seconds / most / (time.perf_counter() - start)))
         while len(after) < least or (len(after) < most and time.perf_counter() - start < seconds):
-            self.adapter.wait(step())
+            for _ in range(each):
+                self.adapter.wait(step())
             gc.collect()  # what Python would collect at some later step is no leak
             after.append(resident().get("anonymous"))
             allocated.append(self.adapter.memory())
         return {
             "built": built, "first": first, "ready": ready, "last": resident(), "reset": reset,
-            "after": after, "allocated": allocated, "allocator": allocated[-1],
+            "after": after, "each": each, "allocated": allocated, "allocator": allocated[-1],
         }  # fmt: skip
 
     def sample(self, step, repeats):

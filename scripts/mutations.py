@@ -183,9 +183,18 @@ def all_cases() -> list[Case]:
 class Probe(Checker):
     """The gate's checker, which keeps what it compared in training."""
 
+    compared: Arrays = {}  # noqa: RUF012  replaced, never changed
+
     def training(self, calls: int = 1) -> Arrays:
         self.compared = super().training(calls)
         return self.compared
+
+    def located(self, referee: Referee, phase: str) -> str:
+        """Runs prefixes of the network, which are not what was compared."""
+        kept = self.compared
+        found = super().located(referee, phase)
+        self.compared = kept
+        return found
 
 
 @dataclass(frozen=True)

@@ -54,14 +54,14 @@ def test_a_difference_that_may_lie_at_the_margin_is_undecided(tmp_path: Path) ->
     assert "SLOWER" not in set(torch["verdict"])
 
 
-def test_many_cases_are_judged_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twenty tables of eight A/A cases with little data: hardly any has a difference."""
-    runs = [night(tmp_path / str(n), n + 1, noise=0.05, processes=3) for n in range(20)]
+def test_many_cases_are_judged_together(tmp_path: Path) -> None:
+    """Forty tables of eight A/A cases: each case alone, a third of them would have a difference."""
+    runs = [night(tmp_path / str(n), n + 1, noise=0.05, processes=3) for n in range(80)]
     wrong = sum(
         bool({"SLOWER", "FASTER"} & set(compare.compare(a, b, margin=0)["verdict"]))
         for a, b in zip(runs[::2], runs[1::2], strict=True)
     )
-    assert wrong <= 3  # binomial with 10 tables at 5%: 4 or more in 1 of 1000
+    assert wrong <= 6  # at 5%: more in 1 of 300
 
 
 def test_what_changed_is_named(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def run(tmp_path: Path) -> Run:
 
 
 def written(run: Run, kind: str) -> Any:
-    (path,) = export.write(run, kind, run.folder.parent / "out" / "file.json")
+    (path,) = export.write(run, export.find(kind), run.folder.parent / "out" / "file.json")
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -65,7 +65,7 @@ def test_pytest_benchmark_compares_two_runs(run: Run, tmp_path: Path) -> None:
     other = night(tmp_path / "other", 2, {"torch": 3.0})
     files = [tmp_path / "one.json", tmp_path / "two.json"]
     for source, file in zip((run, other), files, strict=True):
-        assert export.write(source, "pytest-benchmark", file) == [file]
+        assert export.write(source, export.find("pytest-benchmark"), file) == [file]
     said = compared(*files, group_by="group", columns="median,rounds,iterations", csv="out.csv")
     assert "benchmark 'lenet5 train, batch 4, fp32, cpu, 2 threads': 4 tests" in said
     assert "mxnet" not in said
@@ -78,7 +78,7 @@ def test_pytest_benchmark_compares_two_runs(run: Run, tmp_path: Path) -> None:
 
 
 def test_it_can_also_group_by_what_a_case_is_made_of(run: Run, tmp_path: Path) -> None:
-    export.write(run, "pytest-benchmark", tmp_path / "one.json")
+    export.write(run, export.find("pytest-benchmark"), tmp_path / "one.json")
     said = compared(tmp_path / "one.json", group_by="param:framework", columns="min")
     assert "benchmark 'framework=torch': 4 tests" in said
 

@@ -119,11 +119,11 @@ def test_less_than_the_least_is_marked() -> None:
 @pytest.mark.parametrize(
     ("sizes", "leaks"),
     [
-        ([1, 2, 3, 4, 5, 6], True),
-        ([1, 2, 2.9, 4.1, 5, 6.2], True),
-        ([1, 2, 3, 3, 3, 3], False),  # settling
-        ([1, 1, 1, 4, 4, 4], False),  # a pool that grew once
-        ([3, 1, 2, 3, 1, 2], False),
+        ([1, 2, 3, 4, 5, 6, 7, 8], True),
+        ([1, 2, 2.9, 4.1, 5, 6.2, 7, 8.1], True),
+        ([1, 2, 3, 4, 5, 5, 5, 5], False),  # settling
+        ([1, 1, 1, 1, 1, 4, 4, 4], False),  # a pool that grew once
+        ([3, 1, 2, 3, 1, 2, 3, 1], False),
         ([1], False),
         ([], False),
     ],
@@ -131,6 +131,13 @@ def test_less_than_the_least_is_marked() -> None:
 def test_a_leak_is_a_growth_in_every_step(sizes: list[float], leaks: bool) -> None:
     after = [size * MIB for size in sizes]
     assert ("leaks" in weighing.weighed(LINE | {"after": after})["marks"]) == leaks
+
+
+def test_bytes_of_a_step_are_those_between_two_readings_over_their_steps() -> None:
+    after = [size * MIB for size in range(8)]
+    found = weighing.weighed(LINE | {"after": after, "each": 16})
+    assert (found["growth_per_step"], found["steps"]) == (MIB / 16, 128)
+    assert "leaks" not in weighing.weighed(LINE | {"after": after, "each": 128})["marks"]
 
 
 def gpu(used: int, process: int | None = None) -> dict[str, int | None]:

@@ -72,6 +72,13 @@ def test_a_crash_or_silence_is_no_catch() -> None:
     assert not Row(hidden, [silent, crash]).right
 
 
+def test_a_gradient_is_told_from_the_loss(probe: Probe, cases: list[Case]) -> None:
+    """Though prefixes of the network were run since, to find where it is wrong."""
+    for name, check in (("gradient_negative", "gradients"), ("loss_in_float16", "loss")):
+        row = mutations.examine(probe, cases, MISTAKES[name], until_caught=True)
+        assert row.first and row.first.check == check
+
+
 def test_the_document_has_every_mistake() -> None:
     document = (mutations.ROOT / "docs" / "mutations.md").read_text()
     assert [name for name in MISTAKES if f"| {name} |" not in document] == []

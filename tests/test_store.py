@@ -259,13 +259,26 @@ def test_every_sample_is_a_row_with_its_contender_and_cell(run: Run) -> None:
     }  # fmt: skip
 
 
+def test_samples_are_numbered_in_their_block(run: Run) -> None:
+    fill(run)
+    samples = store.load(run.folder).samples
+    kept = [(s["framework"], s["process"], s["round"], s["sample"], s["seconds"])
+            for s in samples.to_dict("records")]  # fmt: skip
+    assert kept == [
+        (entry["framework"], entry["process"], entry["round"], index, seconds)
+        for entry in run.entries()
+        if entry["kind"] == "block"
+        for index, seconds in enumerate(entry["samples"])
+    ]
+
+
 def test_the_other_tables_have_a_row_for_each_entry(run: Run) -> None:
     fill(run)
     tables = store.load(run.folder)
     counts = {name: len(frame) for name, frame in vars(tables).items()}
     assert counts == {
         "samples": 9, "blocks": 5, "warmups": 4, "memory": 2, "processes": 1, "outcomes": 1,
-        "verdicts": 1, "stops": 1, "largest": 0,
+        "verdicts": 1, "stops": 1, "largest": 0, "training": 0,
     }  # fmt: skip
     first, warm = tables.blocks.iloc[0], tables.warmups.iloc[0]
     assert (first["samples"], first["settle"], first["cpu_per_step"]) == (3, 0.2, 1.0)

@@ -31,13 +31,18 @@ def formats() -> dict[str, str]:
     return {name.replace("_", "-"): f"{__name__}.{name}" for name in names}
 
 
-def write(run: Run, kind: str, out: Path | None) -> list[Path]:
-    """Write a run in a format; raises BenchError for one that there is not."""
+def find(kind: str) -> Format:
+    """The format of a name; raises BenchError where there is none."""
     known = formats()
     if kind not in known:
         raise unknown("format", kind, known)
     module: Any = import_module(known[kind])
     chosen: Format = module
+    return chosen
+
+
+def write(run: Run, chosen: Format, out: Path | None) -> list[Path]:
+    """Write a run in a format."""
     target = out or run.folder / "export" / chosen.NAME
     target.parent.mkdir(parents=True, exist_ok=True)
     return chosen.write(run, store.load(run.folder), target)

@@ -25,7 +25,7 @@ from bench.selftest.contenders import copies
 from bench.selftest.neighbour import neighbour
 from bench.store import Run
 
-EQUAL, SHARES = 4, (0.01, 0.02, 0.05, 0.10)
+EQUAL, SHARES = 6, (0.01, 0.02, 0.05, 0.10)
 CONDITIONS = ("quiet", "noisy")
 SECONDS = 1.5  # of a copy in a process, warm-up included
 

@@ -20,5 +20,6 @@ def command(folder: Path, kind: str, out: Path | None) -> None:
     """Write RUN in the format of other programs: its tables, or its cases as benchmarks."""
     from bench import export, store
 
-    for path in export.write(store.Run.open(folder), kind, out):
+    chosen = export.find(kind)
+    for path in export.write(store.Run.open(folder), chosen, out):
         click.echo(path)

@@ -20,12 +20,13 @@ from bench.errors import unknown
 @click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path("results"))
 @json_option
 def command(what: str, device: str, folder: Path, as_json: bool) -> None:
-    """List frameworks, models or runs."""
+    """List frameworks, models, runs or claims."""
     from bench import listing
 
     listers: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "frameworks": lambda: [listing.framework(f, device) for f in frameworks.select("all")],
         "models": listing.models,
+        "claims": listing.claims,
         "runs": lambda: listing.runs(folder),
     }
     if what not in listers:

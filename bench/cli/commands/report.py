@@ -17,8 +17,10 @@ from bench.cli.output import emit
 def command(folders: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
     """Write one folder from RUN, by default the newest in results/: a page that works from a file,
     pictures, and tables as CSV."""
-    from bench import charts, report
+    from bench import charts, claims, report
 
     runs = folders or charts.newest()
-    page = report.write(charts.gather(runs), out or runs[-1] / "report")
+    data = charts.gather(runs)
+    judged = [claim.to_json() for claim in claims.judge(claims.load(), data.tables)]
+    page = report.write(data, out or runs[-1] / "report", judged)
     emit({"page": str(page)}) if as_json else click.echo(page)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from bench.cli.options import (
 )
 from bench.cli.output import emit
 from bench.errors import BenchError, NothingMeasured
+
+if TYPE_CHECKING:
+    from bench.session import Options
 
 
 @click.command(name="run")
@@ -38,16 +41,30 @@ from bench.errors import BenchError, NothingMeasured
 @click.option("--memory-limit", metavar="4G", help="Of that, on the CPU. Default: 90% of the free.")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Complete a run.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The new run's folder.")
+@click.option(
+    "--for-claims",
+    is_flag=False,
+    flag_value="all",
+    metavar="[ID,...]",
+    help="Measure what the statements need, all or these; train networks too.",
+)
 @json_option
-def command(resume: Path | None, out: Path | None, as_json: bool, **options: Any) -> None:
+def command(
+    resume: Path | None, out: Path | None, for_claims: str | None, as_json: bool, **options: Any
+) -> None:
     """Set up, check, measure, and print the table. Without options: the quick profile."""
     from bench import console, session, store, summary, threads
     from bench.cli.commands import scaling
 
     if resume and out:
         raise BenchError("--resume continues a run where it is; leave --out away")
-    place = session.resume(resume) if resume else session.new_run(out, session.Options(**options))
+    chosen, trained = wanted(session.Options(**options), for_claims)
+    place = session.resume(resume) if resume else session.new_run(out, chosen)
     session.race(place, console.Watch())
+    if trained:
+        from bench.cli.commands import train
+
+        train.hold(place, **trained)
     tables = store.load(place.folder)
     frame = summary.summarise(place, tables)
     if as_json:
@@ -63,6 +80,20 @@ def command(resume: Path | None, out: Path | None, as_json: bool, **options: Any
         console.say(f"samples: {place.journal}")
     if not (frame["status"] == "ok").any():
         raise NothingMeasured(f"nothing could be measured; reasons are in {place.journal}")
+
+
+def wanted(options: Options, for_claims: str | None) -> tuple[Options, dict[str, Any]]:
+    """The options with what claims need, and what to train for them: names, device, budget."""
+    if not for_claims:
+        return options, {}
+    from bench import claims
+    from bench.claims import plan
+
+    chosen = claims.select(claims.load(), for_claims)
+    names = plan.trained(chosen)
+    training = {"names": names, "device": options.device, "threads": options.threads,
+                "budget": f"{plan.training_budget(chosen, options)}s"}  # fmt: skip
+    return plan.options(chosen, options), training if names else {}
 
 
 def tunings(header: dict[str, Any]) -> list[str]:
