@@ -32,29 +32,46 @@ class HeatRunner:
         self.lineup: Lineup[Contender] = Lineup(stops=self.plan.device == "cpu")
 
     def go(self) -> Iterator[tuple[str, str]]:
-        """Everything; says what was done and what it came to."""
+        """Everything; says what was done and what it came to. Each phase is prepared when the last
+        one is over: a framework's network is in one mode at a time, training or evaluation."""
         place = f"process {self.heat.process + 1} {self.heat.model}"
         with self.lineup:
             for contender in self.heat.contenders:
                 yield f"{place} {contender}", self.enter(contender)
             for cell in self.plan.cells(*self.network):
+                for contender in self.heat.contenders:
+                    yield f"{place} {cell.phase} {contender}", self.prepare(contender, cell)
                 yield f"{place} {cell.phase}", self.race_on(cell)
 
     def enter(self, contender: Contender) -> str:
-        """Start a contender and warm up each of its phases."""
-        begin = time.monotonic()
+        """Start a contender and have it build the network."""
+        begin, files = time.monotonic(), self.files
         try:
             worker = self.race.start(contender)
-        except Failure as failure:
-            return self.gone(contender, self.cells(contender), failure)
-        self.lineup.enter(contender, worker)
-        try:
+            self.lineup.enter(contender, worker)
             with self.lineup.turn(contender):
-                said = self.prepare(contender, worker)
+                built = worker.call("build", LIMIT, graph=files["graph"], weights=files["weights"])
         except Failure as failure:
             return self.gone(contender, self.cells(contender), failure)
-        self.race.progress.started(contender, self.network, time.monotonic() - begin)
-        return said
+        about = {"process": self.heat.process, "model": self.heat.model, "batch": self.heat.batch}
+        about |= {"threads": self.plan.threads} | worker.about | asdict(contender)
+        self.race.append("process", **about, **built)
+        return self.started(contender, time.monotonic() - begin)
+
+    def started(self, contender: Contender, seconds: float) -> str:
+        """Count what is not measuring."""
+        self.race.progress.started(contender, self.network, self.heat.process, seconds)
+        return f"{seconds:.1f} s"
+
+    def prepare(self, contender: Contender, cell: Cell) -> str:
+        """Warm up a phase of a contender that is there."""
+        if contender not in self.lineup.workers or (contender, cell) in self.race.failed:
+            return "failed before"
+        try:
+            with self.lineup.turn(contender) as worker:
+                return self.warm_up(contender, worker, cell)
+        except Failure as failure:
+            return self.gone(contender, self.later(contender, cell), failure)
 
     def cells(self, contender: Contender) -> list[Cell]:
         return self.race.cells(contender, self.network)
@@ -66,34 +83,28 @@ class HeatRunner:
             self.race.fail(contender, cell, self.heat.process, failure)
         return str(failure)
 
-    def prepare(self, contender: Contender, worker: Worker) -> str:
-        """Build the network and warm up; raises Failure where the worker cannot go on."""
-        files = self.files
-        built = worker.call("build", LIMIT, graph=files["graph"], weights=files["weights"])
-        about = {"process": self.heat.process, "model": self.heat.model, "batch": self.heat.batch}
-        about["threads"] = self.plan.threads
-        self.race.append("process", **about, **(worker.about | asdict(contender)), **built)
-        return ", ".join(self.warm_up(contender, worker, c) for c in self.cells(contender))
-
     def warm_up(self, contender: Contender, worker: Worker, cell: Cell) -> str:
-        """One phase; one that the framework refuses leaves the others their chance."""
-        share = self.plan.share
+        """One phase; one that the framework refuses leaves the others their chance. Raises Failure
+        where the worker is gone."""
+        share, begin = self.plan.share, time.monotonic()
         try:
             warm = worker.call(
                 "warmup", LIMIT + share, phase=cell.phase, inputs=self.files["inputs"],
                 seconds=share * schedule.WARMUP, shortest=schedule.SHORTEST[self.plan.device],
             )  # fmt: skip
+            said = self.left_over(worker, cell)
         except Failure as failure:
             if worker.process.poll() is not None:
                 raise
             return self.race.fail(contender, cell, self.heat.process, failure)
+        self.journal("warmup", contender, cell, **warm)
+        self.started(contender, time.monotonic() - begin - warm["seconds"])
+        if said:
+            return self.race.fail(contender, cell, self.heat.process, Failure("wrong", said))
         left, sample = share - warm["seconds"], warm["typical"] * warm["repeats"]
         self.affordable[contender, cell.phase] = schedule.affordable(left, sample)
         self.most[contender, cell.phase] = schedule.samples(sample)
-        self.journal("warmup", contender, cell, **warm)
-        if said := self.left_over(worker, cell):
-            return self.race.fail(contender, cell, self.heat.process, Failure("wrong", said))
-        return f"{cell.phase} first {warm['first_call']:.3g} s"
+        return f"first {warm['first_call']:.3g} s"
 
     def left_over(self, worker: Worker, cell: Cell) -> str:
         """What is wrong with the clock of a contender whose work goes on after the wait: asked of
@@ -101,17 +112,11 @@ class HeatRunner:
         if self.heat.process or cell.phase not in ("inference", "train"):
             return ""
         asked = {"phase": cell.phase, "inputs": self.files["inputs"], "calls": schedule.CALLS}
-        said = ""
-        try:
-            for _ in range(schedule.ACCUSATIONS):
-                found = worker.call("late", LIMIT, **asked)
-                said = suspicion.unsynchronised(**found) if found else ""
-                if not said:
-                    break
-        except Failure as failure:
-            if worker.process.poll() is not None:
-                raise
-            return f"its result cannot be read: {failure}"
+        for _ in range(schedule.ACCUSATIONS):
+            found = worker.call("late", LIMIT, **asked)
+            said = suspicion.unsynchronised(**found) if found else ""
+            if not said:
+                return ""
         return said
 
     def race_on(self, cell: Cell) -> str:
@@ -162,8 +167,7 @@ class HeatRunner:
             if contender in self.lineup.workers:
                 self.race.fail(contender, cell, self.heat.process, failure)
             else:
-                left = [c for c in self.cells(contender) if self.comes(cell, c)]
-                self.gone(contender, left, failure)
+                self.gone(contender, self.later(contender, cell), failure)
             return []
         begin = {"round": number, "time": begun, "load": load}
         self.journal("block", contender, cell, **begin, **measured, **seen)
@@ -172,10 +176,10 @@ class HeatRunner:
         samples: list[float] = measured["samples"]
         return samples
 
-    def comes(self, cell: Cell, other: Cell) -> bool:
-        """Whether another cell of the heat comes at or after this one."""
-        phases = self.plan.phases
-        return phases.index(other.phase) >= phases.index(cell.phase)
+    def later(self, contender: Contender, cell: Cell) -> list[Cell]:
+        """This cell of a contender and those that come after it in the heat."""
+        order = self.plan.phases.index
+        return [c for c in self.cells(contender) if order(c.phase) >= order(cell.phase)]
 
     def journal(self, kind: str, contender: Contender, cell: Cell, **entry: Any) -> None:
         where = {"process": self.heat.process, **asdict(contender), **asdict(cell)}

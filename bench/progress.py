@@ -32,7 +32,7 @@ class Progress:
         self.turns: set[tuple[Contender, Cell, int]] = set()  # that have begun
         self.measured: dict[Network, float] = defaultdict(float)  # seconds, warm-up included
         self.starting: dict[Network, float] = defaultdict(float)  # seconds
-        self.starts: dict[tuple[Contender, Network], list[float]] = defaultdict(list)
+        self.starts: dict[tuple[Contender, Network], dict[int, float]] = defaultdict(dict)
         self.processes: dict[Network, int] = defaultdict(int)
         self.repetitions: dict[Network, int] = defaultdict(int)
         self.stopped: dict[Network, dict[str, Any]] = {}
@@ -69,9 +69,10 @@ class Progress:
     def learn_stop(self, entry: Mapping[str, Any], network: Network) -> None:
         self.stopped[network] = {k: entry[k] for k in ("reason", "processes", "widest", "within")}
 
-    def started(self, contender: Contender, network: Network, seconds: float) -> None:
-        """A process was started and warmed up in so many seconds."""
-        self.starts[contender, network].append(seconds)
+    def started(self, contender: Contender, network: Network, process: int, seconds: float) -> None:
+        """So many more seconds went into starting a process, building and compiling."""
+        known = self.starts[contender, network]
+        known[process] = known.get(process, 0.0) + seconds
         self.starting[network] += seconds
 
     # -- decisions --------------------------------------------------------------------------------
@@ -170,7 +171,7 @@ class Progress:
         starts = self.starts[contender, (cell.model, cell.batch)]
         if not starts or not ratios:
             return schedule.ROUNDS[1]
-        cost = sum(starts) / len(starts) / len(self.plan.phases)
+        cost = sum(starts.values()) / len(starts) / len(self.plan.phases)
         return schedule.wanted(stats.components(ratios), cost, schedule.BLOCK)
 
 

@@ -112,7 +112,8 @@ class Race:
         """How many things there are to do if no network needs more processes than planned."""
         plan = self.plan
         turns = sum(max(0, plan.processes - self.progress.complete(n)) for n in self.networks)
-        return len(self.unweighed()) + turns * (len(plan.contenders) + len(plan.phases))
+        each = len(plan.contenders) * (1 + len(plan.phases))
+        return len(self.unweighed()) + turns * (each + len(plan.phases))
 
     # -- what is done -----------------------------------------------------------------------------
 

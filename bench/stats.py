@@ -88,6 +88,21 @@ def centre(samples: Sequence[float]) -> float:
     return median_of(samples)  # NumPy's takes five times as long for so few
 
 
+def outliers(blocks: Blocks) -> int:
+    """How many samples are far out in their process: more than three interquartile ranges beyond
+    the quartiles of the logarithms (Tukey 1977). They are counted, never dropped."""
+    processes: dict[int, list[float]] = {}
+    for (process, _), samples in blocks.items():
+        processes.setdefault(process, []).extend(map(log, samples))
+    return sum(map(far_out, processes.values()))
+
+
+def far_out(logs: Sequence[float]) -> int:
+    low, high = np.quantile(logs, [0.25, 0.75])
+    values, fence = np.asarray(logs), 3 * (high - low)
+    return int(((values < low - fence) | (values > high + fence)).sum())
+
+
 def by_process(values: Mapping[Block, float]) -> NDArray[Any]:
     """The median over rounds of the logarithms, for each process."""
     processes: dict[int, list[float]] = {}

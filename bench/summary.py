@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from math import inf
 from typing import Any
 
@@ -17,7 +17,8 @@ NO_ROWS = pd.DataFrame()
 COLUMNS = [
     *CASE, "status", "median", "low", "high", "images_per_second", "ratio", "ratio_low",
     "ratio_high", "verdict", "peak_memory", "above_baseline", "times_least", "growth_per_step",
-    "marks", "largest_batch", "first_call", "samples", "blocks", "disturbed", "processes", "reason",
+    "marks", "largest_batch", "first_call", "samples", "outliers", "blocks", "disturbed",
+    "processes", "reason",
 ]  # fmt: skip
 
 
@@ -55,7 +56,7 @@ def summarise(run: Run, tables: Tables) -> pd.DataFrame:
     times = measured(tables)
     ratios = to_fastest(times)
     verdicts = dict(zip(ratios, stats.verdicts(list(ratios.values())), strict=True))
-    lines = Lines(tables)
+    lines, marks = Lines(tables), suspicions(run, times)
     rows: list[dict[str, Any]] = []
     for case in planned(run):
         key = tuple(case.values())
@@ -65,7 +66,7 @@ def summarise(run: Run, tables: Tables) -> pd.DataFrame:
             row |= figures(case, times[key], ratios.get(key, stats.ONE))
             row |= {"verdict": verdicts.get(key), "reason": later}
         row |= extra(lines, case)
-        row["marks"] = "; ".join(filter(None, [row["marks"], *suspicions(run, case, times)]))
+        row["marks"] = "; ".join(filter(None, [row["marks"], *marks.get(key, [])]))
         rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -83,20 +84,33 @@ def bounded(end: float) -> float | None:
     return end if 0 < end < inf else None
 
 
-def suspicions(run: Run, case: dict[str, Any], times: Mapping[Any, stats.Blocks]) -> Iterator[str]:
-    """What must be known of the times of a case."""
-    key = tuple(case.values())
-    if key not in times:
-        return
-    own, cell = stats.undisturbed(times[key]), key[: len(CELL)]
-    rivals = [k for k in times if k[: len(CELL)] == cell and k != key]
-    yield suspicion.drift(own, [stats.undisturbed(times[rival]) for rival in rivals])
-    yield suspicion.modes(own)
-    header, model = run.header(), case["model"]
-    if case["device"] == "cpu" and model in header.get("models", {}):
-        macs, peak = header["models"][model]["macs"], header["machine"].get("matrix_product")
-        seconds = stats.median(times[key]).value
-        yield suspicion.impossible(seconds, macs, case["batch"], case["phase"], peak)
+def suspicions(run: Run, times: Mapping[Any, stats.Blocks]) -> dict[Any, list[str]]:
+    """What must be known of the times of each case."""
+    calm = {key: stats.undisturbed(samples) for key, samples in times.items()}
+    levels = {key: suspicion.levelled(samples) for key, samples in calm.items()}
+    cells: dict[Any, list[Any]] = {}
+    for key in times:
+        cells.setdefault(key[: len(CELL)], []).append(key)
+    found: dict[Any, list[str]] = {}
+    header = run.header()
+    for keys in cells.values():
+        kinds = {key: suspicion.modes(calm[key]) for key in keys}
+        if len(keys) > 2 and 2 * sum(map(bool, kinds.values())) > len(keys):
+            kinds = {}  # of most contenders: it is the machine that has two speeds
+        for key in keys:
+            drift = suspicion.drift(calm[key], [levels[k] for k in keys if k != key])
+            said = [drift, kinds.get(key, ""), speed(header, key, stats.median(times[key]).value)]
+            found[key] = list(filter(None, said))
+    return found
+
+
+def speed(header: Mapping[str, Any], key: Any, seconds: float) -> str:
+    """Whether a case is faster than its machine."""
+    case = dict(zip(CASE, key, strict=True))
+    if case["device"] != "cpu" or case["model"] not in header.get("models", {}):
+        return ""
+    macs, peak = header["models"][case["model"]]["macs"], header["machine"].get("matrix_product")
+    return suspicion.impossible(seconds, macs, case["batch"], case["phase"], peak)
 
 
 def to_fastest(measured: dict[Any, stats.Blocks]) -> dict[Any, stats.Estimate]:
@@ -118,7 +132,8 @@ def figures(case: dict[str, Any], samples: stats.Blocks, ratio: stats.Estimate) 
         "median": time.value, "low": low, "high": high,
         "images_per_second": case["batch"] / time.value,
         "ratio": ratio.value, "ratio_low": ratio_low, "ratio_high": ratio_high,
-        "samples": sum(map(len, samples.values())), "blocks": len(samples),
+        "samples": sum(map(len, samples.values())), "outliers": stats.outliers(samples),
+        "blocks": len(samples),
         "disturbed": len(stats.marks(samples)),
         "processes": len({process for process, _ in samples}),
     }  # fmt: skip

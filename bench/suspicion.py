@@ -18,21 +18,24 @@ from scipy.stats import combine_pvalues, kendalltau, theilslopes
 from bench import stats
 from bench.stats import Block, Blocks
 
+Levels = Mapping[Block, float]
+
 CHANCE = 0.001  # of a suspicion of nothing
 DRIFT = 0.1  # from the first to the last round of a process
 APART = 1.15  # how many times the quicker of two modes the slower is
 FEWEST = 8  # rounds, or samples of a mode, below which nothing is said
 SHARE = 0.1  # of the samples that the rarer mode has at least
+PART = 9  # samples of a block that are looked at
 FASTER = 4  # times the speed of a matrix product: more than Winograd's algorithm saves
 LEFT = 0.5  # of a step, that goes on after it
 TICK = 1e-4  # seconds: less is the noise of a reading
 PASSES = {"inference": 1, "forward": 1, "train": 3, "step": 3}  # of multiply-accumulates
 
 
-def drift(own: Blocks, rivals: Sequence[Blocks] = ()) -> str:
+def drift(own: Blocks, rivals: Sequence[Levels] = ()) -> str:
     """Whether steps become slower or faster from round to round of a process, beyond what they do
-    for `rivals` in the same rounds: by Kendall's test in each process, joined by Fisher's method,
-    and the median over processes of the Theil-Sen slope."""
+    for `rivals` (see `levelled`) in the same rounds: by Kendall's test in each process, joined by
+    Fisher's method, and the median over processes of the Theil-Sen slope."""
     chances, changes = [], []
     for rounds in relative(own, rivals).values():
         if len(rounds) < FEWEST:
@@ -48,19 +51,18 @@ def drift(own: Blocks, rivals: Sequence[Blocks] = ()) -> str:
     return f"drifts by {middle(changes):+.0%} within a process"
 
 
-def relative(own: Blocks, rivals: Sequence[Blocks]) -> dict[int, dict[int, float]]:
+def relative(own: Blocks, rivals: Sequence[Levels]) -> dict[int, dict[int, float]]:
     """The centre of each block over what the round did to the rivals, by process and round: the
     median of how far each of them is from its own middle in that process."""
-    others = [levelled(rival) for rival in rivals]
     found: dict[int, dict[int, float]] = {}
     for (process, number), samples in sorted(own.items()):
-        did = [other[process, number] for other in others if (process, number) in other]
+        did = [other[process, number] for other in rivals if (process, number) in other]
         base = middle(did) if did else 1.0
         found.setdefault(process, {})[number] = stats.centre(samples) / base
     return found
 
 
-def levelled(blocks: Blocks) -> dict[Block, float]:
+def levelled(blocks: Blocks) -> Levels:
     """The centre of each block over the median of those of its process."""
     centres = {block: stats.centre(samples) for block, samples in blocks.items()}
     levels = {p: middle(c for (q, _), c in centres.items() if q == p) for p, _ in blocks}
@@ -85,9 +87,12 @@ def modes(own: Blocks) -> str:
 
 
 def by_process(own: Blocks) -> Mapping[int, list[float]]:
+    """The samples of each process, PART of each block: blocks last alike, and one of slow samples
+    counts as much as one of many quick ones."""
     found: dict[int, list[float]] = {}
     for (process, _), samples in own.items():
-        found.setdefault(process, []).extend(samples)
+        part = samples[:: -(-len(samples) // PART)]
+        found.setdefault(process, []).extend(part)
     return found
 
 

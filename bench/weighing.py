@@ -14,6 +14,7 @@ from typing import Any
 from scipy.stats import theilslopes
 
 PAGE = 4096
+POOL = 8 * 2**20  # bytes that an allocator may have kept from the baseline's network
 RESOLUTION = 2**20  # bytes: what libraries allocate beside the network moves by tenths of it
 LEAK = 4 * PAGE  # a step adds at least so many bytes, with 95% confidence: a leak
 SHARE = 0.5  # of a GPU's memory, taken before there is a network: a preallocation
@@ -125,7 +126,7 @@ def marks(entry: Mapping[str, Any], later: int | None, low: float | None) -> lis
         found.append(f"leaks {size(growth(entry)[0] or 0)} a step")
     if preallocated(entry.get("device_memory", {})):
         found.append("preallocates: the GPU's memory is taken before there is a network")
-    if later is not None and later < entry["least"]["least"] - RESOLUTION:
+    if later is not None and later < entry["least"]["least"] - POOL:
         found.append("below the least: not all was computed, or not all written to memory")
     if "settled" in entry and later is None:
         found.append("no peak: this system does not let VmHWM be reset")

@@ -112,7 +112,7 @@ def test_a_network_that_is_too_small_has_no_ratio() -> None:
 
 
 def test_less_than_the_least_is_marked() -> None:
-    found = weighing.weighed(LINE | {"least": {"least": 67 * MIB}})
+    found = weighing.weighed(LINE | {"least": {"least": 80 * MIB}})
     assert found["marks"].startswith("below the least: ")
 
 

@@ -52,6 +52,13 @@ def test_a_slow_sample_or_round_moves_nothing() -> None:
     assert stats.median(disturbed) == stats.median(calm)
 
 
+def test_outliers_are_counted_in_their_process() -> None:
+    calm = {(p, r): [level * (1 + 0.01 * i) for i in range(9)] for p, level in ((0, 1.0), (1, 9.0))
+            for r in (0, 1)}  # fmt: skip
+    assert stats.outliers(calm) == 0
+    assert stats.outliers(calm | {(0, 2): [1.02, 9.0, 0.1]}) == 2  # 9 is usual in the other one
+
+
 def test_one_process_says_nothing_of_others() -> None:
     found = stats.median({(3, 0): [0.25], (3, 1): [0.25]})
     assert (found.value, found.low, found.high, found.width) == (0.25, 0, inf, inf)

@@ -40,8 +40,8 @@ def test_noise_is_no_drift() -> None:
 def test_a_drift_of_the_machine_is_nobodys() -> None:
     random = np.random.default_rng(3)
     own, rival = drawn(random, slope=0.03), drawn(random, slope=0.03)
-    assert suspicion.drift(own) and not suspicion.drift(own, [rival])
-    assert suspicion.drift(own, [drawn(random)])
+    assert suspicion.drift(own) and not suspicion.drift(own, [suspicion.levelled(rival)])
+    assert suspicion.drift(own, [suspicion.levelled(drawn(random))])
 
 
 def test_a_drift_too_small_to_matter_is_not_named() -> None:
@@ -62,6 +62,17 @@ def test_one_kind_a_few_outliers_or_kinds_alike_are_not(kinds: float, share: flo
     random = np.random.default_rng(5)
     found = [suspicion.modes(drawn(random, kinds=kinds, share=share)) for _ in range(100)]
     assert [said for said in found if said] == []
+
+
+def test_a_slow_state_of_whole_blocks_is_a_kind_though_its_samples_are_few() -> None:
+    random = np.random.default_rng(6)
+    found = {}
+    for process in range(3):
+        for number in range(16):
+            slow = random.random() < 0.4
+            noise = np.exp(0.03 * random.standard_normal(2 if slow else 80))
+            found[process, number] = ((0.04 if slow else 0.001) * noise).tolist()
+    assert suspicion.modes(found).startswith("two kinds of samples, ")
 
 
 def test_too_few_samples_say_nothing() -> None:

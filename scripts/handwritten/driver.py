@@ -1,5 +1,6 @@
-"""Runs in a framework's environment: our adapter and the handwritten network, in one process,
-alternating. Prints one JSON line: the seconds of each step, by contender and round.
+"""Runs in a framework's environment: our worker with its adapter, and the handwritten network in a
+bare loop, in one process, alternating in blocks. Prints one JSON line: the seconds of a step, by
+contender, block and sample.
 
     python -s driver.py REQUEST.json
 """
@@ -11,7 +12,6 @@ import random
 import sys
 import time
 
-sys.path.pop(0)  # this folder has a torch.py of its own
 HERE = os.path.dirname(os.path.abspath(__file__))
 IMPLS = os.path.join(os.path.dirname(os.path.dirname(HERE)), "impls")
 
@@ -23,32 +23,47 @@ def load(name, path):
     return module
 
 
-def read(path):
-    with open(path) as text:
-        return json.load(text)
+def bare(step, wait, repeats, seconds):
+    """Samples of a loop that a user would write: so many steps, the wait, the clock."""
+    samples, begin = [], time.perf_counter()
+    wait(step())
+    while not samples or time.perf_counter() - begin < seconds:
+        start = time.perf_counter()
+        for _ in range(repeats):
+            result = step()
+        wait(result)
+        samples.append((time.perf_counter() - start) / repeats)
+    return samples
 
 
 def main(request):
     os.sched_setaffinity(0, request["cpus"])
     import numpy
 
-    load("convmark", os.path.join(IMPLS, "adapter.py"))
-    phase, threads = request["phase"], request["threads"]
-    ours, theirs = load("ours", request["adapter"]), load("theirs", request["handwritten"])
+    serving = load("serving", os.path.join(IMPLS, "worker.py"))  # what it prints goes to the log
+    phase, seconds = request["phase"], request["block"]
+    worker = serving.Worker(request["adapter"])
+    worker.hello(request["mode"], "cpu", "fp32", request["threads"])
+    worker.build(request["graph"], request["weights"])
+    theirs = load("theirs", request["handwritten"])
     x, y = (numpy.load(request["inputs"])[key] for key in "xy")
-    adapter = ours.Adapter(request["mode"], "cpu", "fp32", threads)
-    adapter.build(read(request["graph"]), dict(numpy.load(request["weights"])))
-    prepare, parameters = theirs.steps(x, y, threads)
-    assert parameters == sum(a.size for a in adapter.parameters().values()), parameters
-    contenders = {"ours": adapter.step(phase, x, y), "handwritten": prepare(phase)}
+    prepare, parameters = theirs.steps(x, y, request["threads"])
+    assert parameters == sum(a.size for a in worker.adapter.parameters().values()), parameters
+    asked = {"inputs": request["inputs"], "seconds": request["warmup"], "shortest": 0.001}
+    repeats = worker.warmup(phase, **asked)["repeats"]
+    step, wait = prepare(phase), worker.adapter.wait
+    contenders = {
+        "ours": lambda: worker.measure(phase, seconds, 1000)["samples"],
+        "handwritten": lambda: bare(step, wait, repeats, seconds),
+    }
+    contenders["handwritten"]()  # warm, too
     samples = {key: [] for key in contenders}
-    for index in range(-request["warmup"], request["rounds"]):
+    for _ in range(request["rounds"]):
         for key in random.sample(sorted(contenders), 2):
-            start = time.perf_counter()
-            adapter.wait(contenders[key]())
-            if index >= 0:
-                samples[key].append(time.perf_counter() - start)
-    print(json.dumps(samples))
+            samples[key].append(contenders[key]())
+    serving.CHANNEL.write(json.dumps(samples) + "\n")
+    serving.CHANNEL.flush()
 
 
-main(read(sys.argv[1]))
+with open(sys.argv[1]) as text:
+    main(json.load(text))
