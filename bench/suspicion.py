@@ -23,7 +23,7 @@ Levels = Mapping[Block, float]
 CHANCE = 0.001  # of a suspicion of nothing
 DRIFT = 0.1  # from the first to the last round of a process
 APART = 1.15  # how many times the quicker of two modes the slower is
-FEWEST = 8  # rounds, or samples of a mode, below which nothing is said
+FEWEST = 8  # rounds, or samples, of a process, below which nothing is said
 SHARE = 0.1  # of the samples that the rarer mode has at least
 PART = 9  # samples of a block that are looked at
 FASTER = 4  # times the speed of a matrix product: more than Winograd's algorithm saves
@@ -70,30 +70,30 @@ def levelled(blocks: Blocks) -> Levels:
 
 
 def modes(own: Blocks) -> str:
-    """Whether the samples of a process come in two kinds: by the dip test (Hartigan 1985) in each
+    """Whether a process has two speeds: within its blocks, or from block to block."""
+    samples: dict[int, list[float]] = {}
+    centres: dict[int, list[float]] = {}
+    for (process, _), block in own.items():
+        samples.setdefault(process, []).extend(block[:: -(-len(block) // PART)])
+        centres.setdefault(process, []).append(stats.centre(block))
+    return kinds(samples, "samples") or kinds(centres, "blocks")
+
+
+def kinds(values: Mapping[int, list[float]], what: str) -> str:
+    """Whether the values of a process come in two kinds: by the dip test (Hartigan 1985) in each
     process, joined by Fisher's method, with both kinds often and apart."""
     chances, pairs = [], []
-    for samples in by_process(own).values():
-        if len(samples) < 2 * FEWEST:
+    for found in values.values():
+        if len(found) < FEWEST:
             continue
-        logs = np.log(samples)
+        logs = np.log(found)
         chances.append(max(float(diptest(logs)[1]), 1e-12))
         if pair := split(logs):
             pairs.append(pair)
     if not pairs or 2 * len(pairs) <= len(chances) or combine_pvalues(chances).pvalue > CHANCE:
         return ""
     low, high = (middle(p[i] for p in pairs) for i in (0, 1))
-    return f"two kinds of samples, {low * 1e3:.3g} and {high * 1e3:.3g} ms"
-
-
-def by_process(own: Blocks) -> Mapping[int, list[float]]:
-    """The samples of each process, PART of each block: blocks last alike, and one of slow samples
-    counts as much as one of many quick ones."""
-    found: dict[int, list[float]] = {}
-    for (process, _), samples in own.items():
-        part = samples[:: -(-len(samples) // PART)]
-        found.setdefault(process, []).extend(part)
-    return found
+    return f"two kinds of {what}, {low * 1e3:.3g} and {high * 1e3:.3g} ms"
 
 
 def split(logs: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[float, float] | None:

@@ -114,7 +114,7 @@ def test_else_it_goes_on_until_the_budget_is_spent(tmp_path: Path) -> None:
 def test_a_killed_run_is_completed_and_loses_no_sample(tmp_path: Path) -> None:
     race = begin(tmp_path / "run")
     for index, _ in enumerate(race.go()):
-        if index == 7:
+        if index == 9:
             break  # killed here
     before = samples(tmp_path / "run")
     journal = tmp_path / "run" / store.JOURNAL

@@ -72,7 +72,7 @@ def test_a_slow_state_of_whole_blocks_is_a_kind_though_its_samples_are_few() -> 
             slow = random.random() < 0.4
             noise = np.exp(0.03 * random.standard_normal(2 if slow else 80))
             found[process, number] = ((0.04 if slow else 0.001) * noise).tolist()
-    assert suspicion.modes(found).startswith("two kinds of samples, ")
+    assert suspicion.modes(found).startswith("two kinds of ")
 
 
 def test_too_few_samples_say_nothing() -> None:
