@@ -29,6 +29,7 @@ sys.path[:] = [p for p in sys.path if os.path.abspath(p or ".") not in OURS]
 
 LEVEL = 0.05  # warm-up ends when two groups of samples agree within this
 GROUP = 4  # samples in such a group
+STEPS = 100  # between two readings of memory, at most
 
 
 def set_affinity():
@@ -295,7 +296,7 @@ class Worker(object):
         reset, ready, after, allocated = reset_peak(), resident(), [], []
         start = time.perf_counter()
         self.adapter.wait(step())
-        each = max(1, int(seconds / most / (time.perf_counter() - start)))
+        each = max(1, min(STEPS, int(seconds / most / (time.perf_counter() - start))))
         while len(after) < least or (len(after) < most and time.perf_counter() - start < seconds):
             for _ in range(each):
                 self.adapter.wait(step())
