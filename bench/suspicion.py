@@ -33,22 +33,30 @@ PASSES = {"inference": 1, "forward": 1, "train": 3, "step": 3}  # of multiply-ac
 
 
 def drift(own: Blocks, rivals: Sequence[Levels] = ()) -> str:
-    """Whether steps become slower or faster from round to round of a process, beyond what they do
-    for `rivals` (see `levelled`) in the same rounds: by Kendall's test in each process, joined by
-    Fisher's method, and the median over processes of the Theil-Sen slope."""
+    """Whether steps become slower or faster from round to round of a process, by themselves and
+    beside `rivals` (see `levelled`) in the same rounds: the machine may drift, and so may they."""
+    alone = change(relative(own, ()))
+    beside = change(relative(own, rivals)) if rivals else alone
+    if alone * beside <= 0:
+        return ""
+    return f"drifts by {alone:+.0%} within a process"
+
+
+def change(processes: Mapping[int, Mapping[int, float]]) -> float:
+    """From the first round of a process to the last, relative: by the median over processes of the
+    Theil-Sen slope; 0 where it is small or may be chance, by Kendall's test in each process, joined
+    by Fisher's method."""
     chances, changes = [], []
-    for rounds in relative(own, rivals).values():
-        if len(rounds) < FEWEST:
-            continue
+    for rounds in processes.values():
         numbers, values = list(rounds), [log(v) for v in rounds.values()]
-        if len(set(values)) == 1:
+        if len(rounds) < FEWEST or len(set(values)) == 1:
             continue
         chances.append(float(kendalltau(numbers, values).pvalue))
         slope = float(theilslopes(values, numbers).slope)
         changes.append(exp(slope * (max(numbers) - min(numbers))) - 1)
     if not chances or combine_pvalues(chances).pvalue > CHANCE or abs(middle(changes)) < DRIFT:
-        return ""
-    return f"drifts by {middle(changes):+.0%} within a process"
+        return 0.0
+    return middle(changes)
 
 
 def relative(own: Blocks, rivals: Sequence[Levels]) -> dict[int, dict[int, float]]:
