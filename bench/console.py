@@ -165,7 +165,7 @@ def summary_row(case: Mapping[Any, Any]) -> list[str]:
     ratio = f"{case['ratio']:.2f}{interval(case['ratio_low'], case['ratio_high'])}"
     return [
         case["framework"], mode(case), f"{case['median'] * 1e3:.4g}",
-        uncertainty(case["high"] / case["median"] - 1), f"{case['images_per_second']:.4g}",
+        uncertainty(case["median"], case["high"]), f"{case['images_per_second']:.4g}",
         *(["fastest", ""] if case["ratio"] == 1 else [ratio, case["verdict"]]),
         mebibytes(case["peak_memory"]), several(case["times_least"]), f"{case['first_call']:.3g}",
         f"{case['blocks']:.0f} in {case['processes']:.0f}",
@@ -177,10 +177,11 @@ def interval(low: float, high: float) -> str:
     return "" if pd.isna(low) else f" ({low:.2f} to {high:.2f})"
 
 
-def uncertainty(width: float) -> str:
-    """Half of the 95% interval, relative to the value."""
-    if pd.isna(width):
+def uncertainty(value: float, high: float | None) -> str:
+    """Half of the 95% interval, relative to the value; nothing where there is none."""
+    if high is None or pd.isna(high):
         return ""
+    width = high / value - 1
     return f"{width:.1%}" if width < 0.1 else f"{width:.0%}" if width <= 1 else "> 100%"
 
 

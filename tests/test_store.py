@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from bench import store, summary
+from bench import console, store, summary
 from bench.cli import bench
 from bench.errors import BenchError
 from bench.store import Run
@@ -337,15 +337,18 @@ def test_the_summary_has_medians_over_processes(rows: dict[str, dict[str, Any]])
     assert pd.isna(slow["peak_memory"])
 
 
-def test_one_process_has_no_interval(run: Run) -> None:
+def test_one_process_has_no_interval(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     with run.writing():
-        run.append("block", **block("quick", 0, 0, [1.0, 2.0]))
-        run.append("block", **block("slow", 0, 0, [3.0, 6.0]))
+        for name, samples in (("quick", [1.0, 2.0]), ("slow", [3.0, 6.0])):
+            run.append("warmup", **warmup(name, 0, 0.5))
+            run.append("block", **block(name, 0, 0, samples))
     frame = summary.summarise(run, store.load(run.folder)).set_index("framework")
     assert frame.loc["slow", "ratio"] == pytest.approx(3)
     assert frame.loc[["quick", "slow"], ["low", "high"]].isna().all(axis=None)
     assert frame.loc["slow", ["ratio_low", "ratio_high"]].isna().all()
     assert frame.loc["slow", "verdict"] == "UNDECIDED"
+    console.summary(frame.reset_index())
+    assert "UNDECIDED" in capsys.readouterr().out
 
 
 def test_why_there_are_no_more_processes(run: Run) -> None:
