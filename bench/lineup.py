@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Generic, TypeVar
 
 from bench.client import Worker
@@ -26,12 +25,7 @@ class Lineup(Generic[Name]):
     def __enter__(self) -> Lineup[Name]:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for name in list(self.workers):
             self.leave(name)
 

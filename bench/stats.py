@@ -91,24 +91,26 @@ def centre(samples: Sequence[float]) -> float:
 def outliers(blocks: Blocks) -> int:
     """How many samples are far out in their process: more than three interquartile ranges beyond
     the quartiles of the logarithms (Tukey 1977). They are counted, never dropped."""
-    processes: dict[int, list[float]] = {}
-    for (process, _), samples in blocks.items():
-        processes.setdefault(process, []).extend(map(log, samples))
-    return sum(map(far_out, processes.values()))
+    return sum(far_out(np.log(np.concatenate(each))) for each in grouped(blocks).values())
 
 
-def far_out(logs: Sequence[float]) -> int:
+def far_out(logs: NDArray[Any]) -> int:
     low, high = np.quantile(logs, [0.25, 0.75])
-    values, fence = np.asarray(logs), 3 * (high - low)
-    return int(((values < low - fence) | (values > high + fence)).sum())
+    fence = 3 * (high - low)
+    return int(((logs < low - fence) | (logs > high + fence)).sum())
+
+
+def grouped(values: Mapping[Block, Value]) -> dict[int, list[Value]]:
+    """What the blocks of each process have, in their order."""
+    found: dict[int, list[Value]] = {}
+    for (process, _), value in values.items():
+        found.setdefault(process, []).append(value)
+    return found
 
 
 def by_process(values: Mapping[Block, float]) -> NDArray[Any]:
     """The median over rounds of the logarithms, for each process."""
-    processes: dict[int, list[float]] = {}
-    for (process, _), value in values.items():
-        processes.setdefault(process, []).append(log(value))
-    return np.array([np.median(logs) for logs in processes.values()])
+    return np.array([np.median(np.log(each)) for each in grouped(values).values()])
 
 
 def estimate(values: Mapping[Block, float]) -> Estimate:
@@ -248,14 +250,12 @@ def components(values: Mapping[Block, float]) -> Components | None:
     """By analysis of variance of one layer in the other; None where no process has two rounds, or
     there are no two processes. Robust to single disturbed rounds as the median is: the spread of
     rounds is that of their interquartile range."""
-    groups: dict[int, list[float]] = {}
-    for (process, _), value in values.items():
-        groups.setdefault(process, []).append(log(value))
-    several = [np.array(logs) for logs in groups.values() if len(logs) > 1]
+    groups = [np.log(each) for each in grouped(values).values()]
+    several = [logs for logs in groups if len(logs) > 1]
     if len(groups) < 2 or not several:
         return None
     round_ = float(np.mean([scale(logs) ** 2 for logs in several]))
-    count = float(np.mean([len(logs) for logs in groups.values()]))
+    count = float(np.mean([len(logs) for logs in groups]))
     of_medians = float(by_process(values).var(ddof=1))
     return Components(max(0.0, of_medians - MEDIAN * round_ / count), round_)
 

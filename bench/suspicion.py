@@ -73,18 +73,21 @@ def relative(own: Blocks, rivals: Sequence[Levels]) -> dict[int, dict[int, float
 def levelled(blocks: Blocks) -> Levels:
     """The centre of each block over the median of those of its process."""
     centres = {block: stats.centre(samples) for block, samples in blocks.items()}
-    levels = {p: middle(c for (q, _), c in centres.items() if q == p) for p, _ in blocks}
+    levels = {process: middle(each) for process, each in stats.grouped(centres).items()}
     return {block: centre / levels[block[0]] for block, centre in centres.items()}
 
 
 def modes(own: Blocks) -> str:
     """Whether a process has two speeds: within its blocks, or from block to block."""
-    samples: dict[int, list[float]] = {}
-    centres: dict[int, list[float]] = {}
-    for (process, _), block in own.items():
-        samples.setdefault(process, []).extend(block[:: -(-len(block) // PART)])
-        centres.setdefault(process, []).append(stats.centre(block))
-    return kinds(samples, "samples") or kinds(centres, "blocks")
+    blocks = stats.grouped(own)
+    parts = {p: [s for block in each for s in part(block)] for p, each in blocks.items()}
+    centres = {p: [stats.centre(block) for block in each] for p, each in blocks.items()}
+    return kinds(parts, "samples") or kinds(centres, "blocks")
+
+
+def part(block: Sequence[float]) -> Sequence[float]:
+    """PART of its samples at most: blocks last alike, and count alike."""
+    return block[:: -(-len(block) // PART)]
 
 
 def kinds(values: Mapping[int, list[float]], what: str) -> str:
