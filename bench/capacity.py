@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from bench import gate, machine, parity, weights
+from bench import gate, machine, parity
 from bench.cases import Cell, Contender, Plan
 from bench.client import Failure, Worker
 from bench.entrants import Entrants
@@ -126,10 +126,9 @@ def explore(
     known = {place(entry) for entry in run.entries() if entry["kind"] in ("largest", "outcome")}
     with tempfile.TemporaryDirectory(prefix="convmark-") as folder:
         for number, (name, graph) in enumerate(graphs.items()):
-            values, inputs = weights.weights(graph), weights.batch(graph, PICTURES)
             inside = Path(folder) / str(number)
             inside.mkdir()
-            files = parity.save(inside, graph, values, *inputs)
+            files = parity.save_usual(inside, graph, PICTURES)
             for who, cell in cases(plan, name):
                 if place(asdict(who) | asdict(cell)) not in known:
                     yield (

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench import nvml, parity, weighing, weights
+from bench import nvml, parity, weighing
 from bench.cases import Cell
 from bench.client import Failure, Worker
 from bench.footprint import footprint
@@ -101,9 +101,7 @@ def settle(worker: Worker, phase: str) -> dict[str, Any]:
 
 def settle_on(worker: Worker, phase: str, network: Graph) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="convmark-") as folder:
-        files = parity.save(
-            Path(folder), network, weights.weights(network), *weights.batch(network, 2)
-        )
+        files = parity.save_usual(Path(folder), network, 2)
         worker.call("build", LIMIT, graph=files["graph"], weights=files["weights"])
         found = worker.call("settle", LIMIT, phase=phase, inputs=files["inputs"])
     return {"settled": found["settled"], "allocator_settled": found["allocator"]}

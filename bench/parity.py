@@ -309,3 +309,8 @@ def save(
     np.savez(paths["weights"], **values)  # type: ignore[arg-type]
     np.savez(paths["inputs"], x=x, y=y)
     return {k: str(v) for k, v in paths.items()}
+
+
+def save_usual(folder: Path, graph: Graph, batch: int) -> dict[str, str]:
+    """The same, with the weights and pictures that everybody gets."""
+    return save(folder, graph, weights.weights(graph), *weights.batch(graph, batch))

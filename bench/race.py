@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from bench import gate, memory, parity, probes, schedule, weights
+from bench import gate, memory, parity, probes, schedule
 from bench.cases import Cell, Contender, Plan
 from bench.client import Failure, Worker, processors
 from bench.entrants import Entrants
@@ -200,11 +200,9 @@ class Race:
         """The files of a network and batch, written once for all contenders."""
         if network not in self.files:
             model, batch = network
-            graph = self.graphs[model]
             place = folder / f"{len(self.files)}"
             place.mkdir()
-            x, y = weights.batch(graph, batch)
-            self.files[network] = parity.save(place, graph, weights.weights(graph), x, y)
+            self.files[network] = parity.save_usual(place, self.graphs[model], batch)
         return self.files[network]
 
     def fail(self, contender: Contender, cell: Cell, process: int, failure: Failure) -> str:

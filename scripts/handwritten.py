@@ -28,11 +28,9 @@ from bench import (
     parity,
     session,
     stats,
-    weights,
 )
 from bench.entrants import Entrant
 from bench.errors import Unavailable
-from bench.graph import Graph
 
 FOLDER = Path(__file__).with_name("handwritten")
 WRITTEN = sorted(path.stem for path in (FOLDER / "resnet50").glob("*.py"))
@@ -58,17 +56,11 @@ def main(framework: str, network: str, mode: str | None, **options: Any) -> None
     entrant = session.provision([contender], "cpu", console.Watch())[contender]
     if isinstance(entrant, Unavailable):
         raise click.ClickException(str(entrant))
-    graph = models.load(network)
     with tempfile.TemporaryDirectory() as folder:
-        files = prepare(graph, options["batch"], Path(folder))
+        files = parity.save_usual(Path(folder), models.load(network), options["batch"])
         request = files | options | {"adapter": str(entrant.adapter), "mode": contender.mode}
         request |= {"handwritten": str(written), "cpus": client.processors(options["threads"])}
         report(run(entrant, request, Path(folder)), f"{contender} {network} {options}")
-
-
-def prepare(graph: Graph, batch: int, folder: Path) -> dict[str, Any]:
-    x, y = weights.batch(graph, batch)
-    return parity.save(folder, graph, weights.weights(graph), x, y)
 
 
 def run(entrant: Entrant, request: dict[str, Any], folder: Path) -> dict[str, list[list[float]]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench import gate, machine, parity, schedule, store, summary, weights
+from bench import gate, machine, parity, schedule, store, summary
 from bench.cases import Plan
 from bench.entrants import Entrant
 from bench.graph import Graph
@@ -82,7 +82,7 @@ def take_turns(run: Run, experiment: Experiment) -> Iterator[str]:
     process is not what schemes are compared by."""
     source = random.Random(experiment.seed)
     with tempfile.TemporaryDirectory(prefix="convmark-") as folder, ExitStack() as stack:
-        files = save(experiment, Path(folder))
+        files = parity.save_usual(Path(folder), experiment.graph, experiment.batch)
         lineup = stack.enter_context(Lineup[int](True))
         two = copies(experiment.entrant, 2, ()).values()
         for side, entrant in enumerate(two):
@@ -110,12 +110,6 @@ def enter(
             "warmup", LIMIT, phase=experiment.phase, inputs=files["inputs"], seconds=SECONDS,
             shortest=schedule.SHORTEST["cpu"],
         )  # fmt: skip
-
-
-def save(experiment: Experiment, folder: Path) -> dict[str, str]:
-    graph = experiment.graph
-    x, y = weights.batch(graph, experiment.batch)
-    return parity.save(folder, graph, weights.weights(graph), x, y)
 
 
 def compete(run: Run, experiment: Experiment) -> Iterator[str]:
