@@ -117,7 +117,7 @@ def test_a_gradient_to_each_of_equal_maxima_must_be_declared(
 def test_who_declares_it_and_trains_in_a_third_way_is_wrong(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(reference.EVERY, "maxpool", lambda op, x, y, saved: saved)
+    monkeypatch.setitem(reference.EVERY, "maxpool", lambda op, x, y, saved, limit=0.0: saved)
     who, graph = Contender("toy", "every_maximum"), build(pooled, "pooled", (1, 12, 12))
     entrants = {who: fake("toy", mode=who.mode, equal_maxima="each has the gradient")}
     (verdict,) = gate.Gate(entrants, "cpu", 1, tmp_path).train([who], [graph], silent)

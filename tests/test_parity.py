@@ -66,6 +66,23 @@ def test_a_planted_mistake_is_refused(wrong: Checker, mistake: str) -> None:
     assert refused and all(v.reason for v in refused)
 
 
+def halved(x: Tensor) -> Tensor:
+    return x.conv(4, 1).maxpool(2, 2).flatten().dense(3)
+
+
+@pytest.mark.parametrize(("declared", "status"), [("each wins", "ok"), ("", "wrong")])
+def test_maxima_that_rounding_makes_equal_may_all_win_where_that_is_declared(
+    declared: str, status: str, tmp_path: Path
+) -> None:
+    """By chance two maxima of a real network were one number in float32."""
+    referee = Referee(build(halved, "halved", (2, 8, 8)))
+    referee.x[..., 1::2] = referee.x[..., ::2]
+    who = Contender("toy", "every_maximum")
+    with gate.start(fake("toy", mode=who.mode), "cpu", "fp32", 1, tmp_path) as worker:
+        verdicts = Checker(worker, who, tmp_path, declared).check(referee)
+    assert [v.status for v in verdicts] == ["ok", status]
+
+
 def test_every_conformance_case_passes_in_a_correct_framework(tmp_path: Path) -> None:
     verdicts = judge(tmp_path).conform([TOY], silent)
     assert [v for v in verdicts if not v.ok] == []

@@ -76,7 +76,8 @@ def run(
             saved[node.name] = rest
         if near and node.op.kind in TIES:
             limit = near(node, inputs[0])
-            other[node.name] = TIES[node.op.kind](node.op, inputs[0], y, rest, limit)
+            turned = (TIES | EVERY if every else TIES)[node.op.kind]
+            other[node.name] = turned(node.op, inputs[0], y, rest, limit)
         for name in {i for i in node.inputs if last[i] == node.name and i not in graph.losses}:
             del values[name]
     outputs = {name: values[name] for name in graph.losses}

@@ -5,7 +5,8 @@ decision that falls the other way changes gradients by far more than rounding do
 gives what a backward needs with every such tie decided the other way; the difference bounds what
 ties can do. `limit` says how near is a tie, for each entry or channel of the node's input x.
 
-Equal maxima are no rounding: some frameworks give the gradient to each of them (EVERY).
+Equal maxima are no rounding: some frameworks give the gradient to each of them (EVERY). To them
+nearly equal ones are all winners, where rounding makes them equal.
 """
 
 from __future__ import annotations
@@ -38,15 +39,15 @@ def maxpool_ties(op: ops.MaxPool, x: Array, y: Array, saved: Any, limit: Array) 
     return shape, where
 
 
-def every_maximum(op: ops.MaxPool, x: Array, y: Array, saved: Any) -> Any:
-    """Each of a window's equal maxima wins, and gets the whole gradient."""
+def every_maximum(op: ops.MaxPool, x: Array, y: Array, saved: Any, limit: Any = 0.0) -> Any:
+    """Each of a window's equal (or nearly equal) maxima wins, and gets the whole gradient."""
     shape, _ = saved
-    wide = padded(x, op.pad, -np.inf)
-    return shape, np.stack([wide[..., r, c] == y for r, c in taps(shape, op.kernel, op.stride)])
+    least, wide = y - 2 * limit, padded(x, op.pad, -np.inf)
+    return shape, np.stack([wide[..., r, c] >= least for r, c in taps(shape, op.kernel, op.stride)])
 
 
 TIES: dict[str, Callable[[Any, Array, Array, Any, Array], Any]] = {
     **dict.fromkeys(CORNERS, activation_ties),
     ops.MaxPool.kind: maxpool_ties,
 }
-EVERY: dict[str, Callable[[Any, Array, Array, Any], Any]] = {ops.MaxPool.kind: every_maximum}
+EVERY: dict[str, Callable[..., Any]] = {ops.MaxPool.kind: every_maximum}
