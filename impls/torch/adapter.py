@@ -70,7 +70,6 @@ FUNCTIONS = {
     "flatten": lambda node, x: "%s.flatten(1)" % x[0],
     "channelshuffle": lambda node, x: "F.channel_shuffle(%s, %d)" % (x[0], node["attrs"]["groups"]),
     "multiply": lambda node, x: "%s * %s[:, :, None, None]" % tuple(x),
-    "add": lambda node, x: " + ".join(x),
     "concat": lambda node, x: "torch.cat([%s], 1)" % ", ".join(x),
 }
 SCOPE = {"torch": torch, "F": F}
@@ -100,8 +99,8 @@ def source_of(graph, training):
 
 
 def expressions(graph, training):
-    """One line of Python for each operator; a ReLU works in place where nobody else looks, other
-    activations do not, for their backward needs their input."""
+    """One line of Python for each operator; a ReLU and a sum work in place where nobody else looks,
+    other activations do not, for their backward needs their input."""
     ops = {node["name"]: node["op"] for node in graph["nodes"]}
     uses = consumers(graph) + Counter(name for name, _ in graph["auxiliary"])
     parts = partitions(nodes_of(graph, training))
@@ -109,10 +108,19 @@ def expressions(graph, training):
     def layer(node, x):
         return "self.%s(%s)" % (identifier(node["name"]), x[0])
 
+    def alone(source):
+        return uses[source] == 1 and ops.get(source) in IN_PLACE
+
     def relu(node, x):
-        source = node["inputs"][0]
-        alone = uses[source] == 1 and ops.get(source) in IN_PLACE
-        return "F.%s(%s%s)" % (node["op"], x[0], ", inplace=True" if alone else "")
+        place = ", inplace=True" if alone(node["inputs"][0]) else ""
+        return "F.%s(%s%s)" % (node["op"], x[0], place)
+
+    def add(node, x):
+        own = next((i for i, source in enumerate(node["inputs"]) if alone(source)), None)
+        if own is None:
+            return " + ".join(x)
+        others = [other for i, other in enumerate(x) if i != own]
+        return x[own] + "".join(".add_(%s)" % other for other in others)
 
     def part(node, x):
         source, start, stop = node["inputs"][0], node["attrs"]["start"], node["attrs"]["stop"]
@@ -122,7 +130,7 @@ def expressions(graph, training):
         whole = "(%s := list(%s.split(%s, 1)))" % (rest, x[0], parts[source])
         return (rest if start else whole) + ".pop(0)"
 
-    table = dict(FUNCTIONS, relu=relu, relu6=relu, slice=part)
+    table = dict(FUNCTIONS, relu=relu, relu6=relu, add=add, slice=part)
     return dict(table, **dict.fromkeys(LAYERS, layer))
 
 
