@@ -130,6 +130,8 @@ class Worker:
 
     def death(self, verb: str) -> Failure:
         """How the process ended: by a signal, or with a status."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(0.2)  # one that is dying by itself keeps its own status
         self.kill()
         code = self.process.returncode
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
@@ -159,9 +161,6 @@ class Worker:
 
     def kill(self) -> None:
         """End the process group, whatever it does, and reap the process."""
-        if self.process.poll() is None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(0.2)  # one that is dying by itself keeps its own status
         self.signal(signal.SIGKILL)
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from bench import cli, envs, gate
+from bench import cli, envs, gate, memory
 from bench.cases import Contender
 from bench.client import Worker
+from bench.heat import HeatRunner
 from bench.parity import Checker
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -70,6 +71,25 @@ def worker(name: str, log: Path) -> Worker:
     return Worker(entrant.python, entrant.adapter, 1, entrant.variables(1), log)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Where fakes are tested two at a time, each process has a processor of its own: a worker is
+    bound to the first that it may use, which else would be the same one for all."""
+    number = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    real = any(item.get_closest_marker("frameworks") for item in session.items)
+    if number and not real and hasattr(os, "sched_setaffinity"):
+        processors = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {processors[int(number) % len(processors)]})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_weighing() -> Iterator[None]:
+    """Memory is weighed in a few steps, not in those of three seconds: a race weighs each of its
+    contenders in each phase."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "SECONDS", 0.1)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
@@ -80,6 +100,17 @@ def own_cache(
     gate.judges.cache_clear()
     yield
     os.environ.pop("CONVMARK_REAL", None)
+
+
+@pytest.fixture(autouse=True)
+def races_alone(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """A race is refused where another test may run beside it."""
+    if not request.node.get_closest_marker("alone"):
+        monkeypatch.setattr(HeatRunner, "race_on", not_beside_others)
+
+
+def not_beside_others(*_: Any) -> Any:
+    raise AssertionError("a test that races must be marked `alone`")
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,7 @@ def test_what_is_compared_is_what_the_timed_function_gave(
             running.call(verb, 30, inputs=files["inputs"], out=str(tmp_path / "out.npz"))
 
 
+@pytest.mark.alone
 def test_the_parent_sleeps_while_a_worker_computes(files: dict[str, str]) -> None:
     with worker("hang", Path(files["graph"]).with_name("log")) as running:
         running.call("hello", 30, **HELLO)
@@ -184,6 +185,7 @@ def used(running: Worker) -> float:
     return times.user + times.system
 
 
+@pytest.mark.alone
 def test_one_that_is_paused_uses_no_processor_whatever_its_threads_do(tmp_path: Path) -> None:
     with worker("spinner", tmp_path / "log") as running:
         running.call("hello", 30, **HELLO)
@@ -208,6 +210,7 @@ def test_a_paused_one_can_be_ended(tmp_path: Path) -> None:
     assert running.process.returncode == -signal.SIGKILL
 
 
+@pytest.mark.alone
 def test_one_slow_step_does_not_decide_how_long_a_sample_is(files: dict[str, str]) -> None:
     """Else, on a busy machine, copies of one framework have samples of different lengths, and the
     medians of these differ though the copies do not."""

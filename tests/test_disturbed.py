@@ -18,6 +18,8 @@ from bench.stats import Block, Watched
 from tests.conftest import fakes
 from tests.plans import GRAPHS, PLAN
 
+pytestmark = pytest.mark.alone
+
 # -- the race --------------------------------------------------------------------------------------
 
 ONE, OTHER = Contender("toy", "plain"), Contender("toy", "other")

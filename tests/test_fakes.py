@@ -11,6 +11,7 @@ from bench.graph import Graph, Tensor, build
 from bench.race import Race
 from tests.conftest import fakes
 
+pytestmark = pytest.mark.alone
 NAMES = ("toy", "hasty", "tiring", "fickle", "remembering")
 
 

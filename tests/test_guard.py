@@ -20,6 +20,8 @@ from bench.guard.counters import Times
 from bench.guard.processes import SCHEDULER
 from tests.machines import CPU0, machine, spinning
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def spinner() -> Iterator[int]:

@@ -117,6 +117,7 @@ def raced(folder: Path, device: str) -> tuple[store.Run, store.Tables]:
     return run, store.load(run.folder)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_who_does_something_else_has_no_number_and_is_named(tmp_path: Path, device: str) -> None:
     run, tables = raced(tmp_path, device)
@@ -133,6 +134,7 @@ def test_who_does_something_else_has_no_number_and_is_named(tmp_path: Path, devi
     assert facts.index.is_unique  # once for each contender and run
 
 
+@pytest.mark.alone
 def test_a_run_that_was_cut_off_still_knows(tmp_path: Path) -> None:
     run, _ = raced(tmp_path, "cpu")
     again = Race(run, RACE, GRAPHS, fakes(*RACE.contenders))

@@ -16,6 +16,7 @@ from bench.parity import Verdict
 from bench.race import Race
 from tests.conftest import fakes
 
+pytestmark = pytest.mark.alone
 TOY, CRASH = Contender("toy", "plain"), Contender("crash", "plain")
 
 

@@ -1,6 +1,7 @@
 """The real frameworks: the gate opens for them and closes for a mistake in them; a real run.
 
-A framework that this machine cannot have is skipped with its reason. `tox -e frameworks`.
+Nothing here believes the parity cache: what is tested is found out anew. A framework that this
+machine cannot have is skipped with its reason. `tox -e frameworks`, two at a time; `tox -e run`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +27,7 @@ from bench.errors import Unavailable
 from bench.parity import Checker, Referee, Verdict
 from bench.subjects import Operators, Subject, Training
 from tests.conftest import ADAPTERS, REPOSITORY
-from tests.test_parity import network, silent
+from tests.test_parity import network
 
 pytestmark = pytest.mark.frameworks
 KNOWN = frameworks.discover()
@@ -60,33 +62,53 @@ def bad(verdicts: list[Verdict]) -> list[str]:
     ]
 
 
+def alike(contender: Contender, *more: str, worker: str = "") -> Any:
+    """Parameters of a test that shares a worker with others: all run in one process of pytest."""
+    group = pytest.mark.xdist_group(f"{contender} {worker}")
+    return pytest.param(contender, *more, marks=group, id="-".join(map(str, (contender, *more))))
+
+
 @cache
 def subject(kind: type[Subject], *names: str) -> Subject:
     """One for all tests, so that the referee computes once."""
     return kind([models.load(name).for_checks() for name in names]) if names else kind()  # type: ignore[call-arg]
 
 
-def examined(found: Entrants, contender: Contender, what: Subject, logs: Path) -> list[Verdict]:
-    available(found, contender)
-    return gate.Gate(found, "cpu", 2, logs).examine([contender], what, silent)
+@pytest.fixture(scope="module")
+def checker(
+    request: pytest.FixtureRequest, entrants: Entrants, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Checker]:
+    """One worker for all tests of a contender, so that its framework is imported once."""
+    contender = request.param
+    entrant = available(entrants, contender)
+    folder = tmp_path_factory.mktemp(contender.framework)
+    with gate.start(entrant, "cpu", "fp32", 2, folder) as worker:
+        yield Checker(worker, contender, folder, entrant.equal_maxima)
 
 
-@pytest.mark.parametrize("contender", PAIRS, ids=str)
-def test_operators_conform(contender: Contender, entrants: Entrants, tmp_path: Path) -> None:
-    verdicts = examined(entrants, contender, subject(Operators), tmp_path)
+def contender_of(checker: Checker) -> Contender:
+    return Contender(*checker.who)
+
+
+def examined(checker: Checker, what: Subject) -> list[Verdict]:
+    return [verdict for n in range(len(what.graphs)) for verdict in what.examine(checker, n)]
+
+
+@pytest.mark.parametrize("checker", [alike(c) for c in PAIRS], indirect=True)
+def test_operators_conform(checker: Checker) -> None:
+    verdicts = examined(checker, subject(Operators))
     assert bad(verdicts) == []
-    assert any(v.ok and (v.phase == "step" or not is_default(contender)) for v in verdicts)
+    default = is_default(contender_of(checker))
+    assert any(v.ok and (v.phase == "step" or not default) for v in verdicts)
 
 
 @pytest.mark.parametrize(
-    ("contender", "name"),
-    [(c, name) for name in SLICE for c in PAIRS if is_default(c) or name == SMALL],
-    ids=str,
+    ("checker", "name"),
+    [alike(c, name) for name in SLICE for c in PAIRS if is_default(c) or name == SMALL],
+    indirect=["checker"],
 )
-def test_networks_agree(
-    contender: Contender, name: str, entrants: Entrants, tmp_path: Path
-) -> None:
-    verdicts = examined(entrants, contender, subject(Subject, name), tmp_path)
+def test_networks_agree(checker: Checker, name: str) -> None:
+    verdicts = examined(checker, subject(Subject, name))
     assert bad(verdicts) == []
     assert {v.parameters for v in verdicts if v.ok} == {models.load(name).params}
 
@@ -98,26 +120,22 @@ def declared(contender: Contender) -> str:
 TRAINED = [c for c in PAIRS if is_default(c) or declared(c)]
 
 
-@pytest.mark.parametrize("contender", PAIRS, ids=str)
-def test_fp32_is_fp32_and_a_step_takes_data_that_is_there(
-    contender: Contender, entrants: Entrants, tmp_path: Path
-) -> None:
-    entrant = available(entrants, contender)
-    with gate.start(entrant, "cpu", "fp32", 1, tmp_path) as worker:
-        found = probes.examine(worker)
+@pytest.mark.parametrize("checker", [alike(c) for c in PAIRS], indirect=True)
+def test_fp32_is_fp32_and_a_step_takes_data_that_is_there(checker: Checker) -> None:
+    found = probes.examine(checker.worker)
     assert found["mantissa"], found["unprobed"]
     assert probes.charge(found, "fp32", "cpu") == ""
 
 
-@pytest.mark.parametrize("contender", TRAINED, ids=str)
-def test_training_is_the_same(contender: Contender, entrants: Entrants, tmp_path: Path) -> None:
+@pytest.mark.parametrize("checker", [alike(c) for c in TRAINED], indirect=True)
+def test_training_is_the_same(checker: Checker) -> None:
     """In default modes; where equal maxima are treated in another way, in that way exactly."""
-    verdicts = examined(entrants, contender, subject(Training, SMALL), tmp_path)
+    verdicts = examined(checker, subject(Training, SMALL))
     assert bad(verdicts) == []
-    assert [v.reason for v in verdicts] == [declared(contender)]
+    assert [v.reason for v in verdicts] == [declared(contender_of(checker))]
 
 
-@pytest.fixture(scope="module", params=[c for c in PAIRS if is_default(c)], ids=str)
+@pytest.fixture(scope="module", params=[alike(c, worker="wrong") for c in PAIRS if is_default(c)])
 def wrong(
     request: pytest.FixtureRequest, entrants: Entrants, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Checker]:
@@ -153,6 +171,7 @@ def journal(folder: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
+@pytest.mark.alone
 def test_a_run_of_all_frameworks_survives_a_kill(entrants: Entrants, tmp_path: Path) -> None:
     """`bench run`, SIGKILL half-way, `--resume`: the same cases, and every line still there."""
     folder = tmp_path / "run"

@@ -115,6 +115,7 @@ def test_labels_say_the_handicap() -> None:
 # -- what is run ----------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 def test_a_handicap_makes_steps_longer_by_its_share_and_leaves_results_alone(
     tmp_path: Path,
 ) -> None:
@@ -149,6 +150,7 @@ def test_copies_are_so_many_equals_and_one_for_each_share() -> None:
     assert len(set(found)) == 5
 
 
+@pytest.mark.alone
 def test_the_neighbour_is_busy_now_and_then_and_goes() -> None:
     before = set(psutil.Process().children())
     with neighbour(True):

@@ -20,6 +20,7 @@ from tests.conftest import Command, fakes
 from tests.plans import GRAPHS, PLAN
 from tests.test_cli import unavailable
 
+pytestmark = pytest.mark.alone
 two = pytest.mark.skipif(machine.processors() < 2, reason="needs two processors")
 
 
