@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bench import store, summary
+from bench import schedule, store, summary
 from bench.cases import Contender, Plan
 from bench.graph import Graph, Tensor, build
 from bench.parity import Verdict
@@ -30,6 +30,12 @@ PLAN = Plan(
     phases=("inference", "train"), batches=(2,), device="cpu", precision="fp32", threads=1,
     profile="smoke", budget=0.8, processes=2, within=0.1, seed=3,
 )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here it is not about how exact a block is."""
+    monkeypatch.setattr(schedule, "BLOCK", 0.02)
 
 
 def begin(folder: Path, plan: Plan = PLAN) -> Race:
@@ -70,7 +76,7 @@ def test_every_case_of_the_plan_gets_samples_memory_and_a_row(tmp_path: Path) ->
 
 
 def test_contenders_alternate_in_blocks(tmp_path: Path) -> None:
-    race = begin(tmp_path / "run", replace(PLAN, models=("one",), budget=6.0))
+    race = begin(tmp_path / "run", replace(PLAN, models=("one",), budget=1.2))
     finish(race)
     blocks = store.load(tmp_path / "run").blocks
     for _, heat in blocks.groupby(["process", "phase"]):
@@ -92,7 +98,7 @@ def test_the_processes_of_a_heat_run_side_by_side(tmp_path: Path) -> None:
 
 def until(folder: Path, within: float) -> tuple[Race, dict[str, Any]]:
     """A race of three rounds a process on one network, and why it stopped."""
-    plan = replace(PLAN, models=("one",), processes=3, within=within, budget=9.0)
+    plan = replace(PLAN, models=("one",), processes=3, within=within, budget=4.0)
     race = begin(folder, plan)
     race.progress.wanted = lambda *_: 3  # type: ignore[method-assign]
     finish(race)
@@ -157,7 +163,7 @@ def test_one_failing_framework_stops_nobody_and_says_why(tmp_path: Path) -> None
 
 def test_one_that_dies_in_its_block_leaves_the_others_racing(tmp_path: Path) -> None:
     dies = Contender("mortal", "plain")
-    race = begin(tmp_path / "run", replace(PLAN, contenders=(TOY, dies), models=("one",), budget=4))
+    race = begin(tmp_path / "run", replace(PLAN, contenders=(TOY, dies), models=("one",), budget=2))
     finish(race)
     frame = summarised(race).set_index(["framework", "phase"])
     assert set(frame.loc["toy", "status"]) == {"ok"}

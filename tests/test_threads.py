@@ -62,7 +62,7 @@ def test_a_block_that_nobody_watched_has_the_workers_own_word() -> None:
 @pytest.mark.parametrize("mode", ["threads", "process"])
 def test_one_that_frees_itself_of_its_processors_is_named(tmp_path: Path, mode: str) -> None:
     guilty, honest = Contender("crowd", mode), Contender("crowd", "honest")
-    run, tables = raced(tmp_path, replace(PLAN, contenders=(guilty, honest), processes=2))
+    run, tables = raced(tmp_path, replace(PLAN, contenders=(guilty, honest), processes=2, budget=3))
     rows = summary.summarise(run, tables).set_index("mode")
     assert rows["status"].to_dict() == {mode: "wrong", "honest": "ok"}
     assert rows.loc[mode, "reason"].startswith("uses ")
