@@ -71,12 +71,11 @@ def worker(name: str, log: Path) -> Worker:
     return Worker(entrant.python, entrant.adapter, 1, entrant.variables(1), log)
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Where fakes are tested two at a time, each process has a processor of its own: a worker is
-    bound to the first that it may use, which else would be the same one for all."""
+def pytest_configure() -> None:
+    """Of tests side by side each process has a processor of its own: a worker is bound to the first
+    that it may use, which else would be the same one for all, and threads that spin would fight."""
     number = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
-    real = any(item.get_closest_marker("frameworks") for item in session.items)
-    if number and not real and hasattr(os, "sched_setaffinity"):
+    if number and hasattr(os, "sched_setaffinity"):
         processors = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {processors[int(number) % len(processors)]})
 

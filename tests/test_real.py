@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import astuple
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ pytestmark = pytest.mark.frameworks
 KNOWN = frameworks.discover()
 PAIRS = [Contender(f.name, mode) for f in KNOWN.values() for mode in f.modes]
 SLICE = ("lenet5", "googlenet_aux", "resnet50", "mobilenet_v3_small", "shufflenet_v2_x0_5")
+THREADS = 1  # two tests at a time have a processor each; the run takes all of them
 SMALL = "lenet5"  # for the modes that are not a framework's default
 RESHAPING = ("padding", "pooling_padding")
 MISTAKES = (*RESHAPING, "epsilon", "lrn_alpha", "lrn_constant", "relu")
@@ -74,40 +76,57 @@ def subject(kind: type[Subject], *names: str) -> Subject:
     return kind([models.load(name).for_checks() for name in names]) if names else kind()  # type: ignore[call-arg]
 
 
+class Checkers:
+    """The worker of the contender that is asked for: one for all its tests that come in a row, so
+    that a framework is imported once; a new one after a death."""
+
+    def __init__(self, entrants: Entrants, logs: Path) -> None:
+        self.entrants, self.logs = entrants, logs
+        self.checker: Checker | None = None
+
+    def of(self, contender: Contender) -> Checker:
+        entrant, who = available(self.entrants, contender), astuple(contender)
+        if self.checker and self.checker.who == who and self.checker.worker.process.poll() is None:
+            return self.checker
+        self.end()
+        worker = gate.start(entrant, "cpu", "fp32", THREADS, self.logs)
+        self.checker = Checker(worker, contender, self.logs, entrant.equal_maxima)
+        return self.checker
+
+    def end(self) -> None:
+        if self.checker:
+            self.checker.worker.kill()
+            self.checker = None
+
+
 @pytest.fixture(scope="module")
-def checker(
-    request: pytest.FixtureRequest, entrants: Entrants, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Checker]:
-    """One worker for all tests of a contender, so that its framework is imported once."""
-    contender = request.param
-    entrant = available(entrants, contender)
-    folder = tmp_path_factory.mktemp(contender.framework)
-    with gate.start(entrant, "cpu", "fp32", 2, folder) as worker:
-        yield Checker(worker, contender, folder, entrant.equal_maxima)
+def checkers(entrants: Entrants, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkers]:
+    found = Checkers(entrants, tmp_path_factory.mktemp("checkers"))
+    yield found
+    found.end()
 
 
-def contender_of(checker: Checker) -> Contender:
-    return Contender(*checker.who)
+@pytest.fixture
+def checker(contender: Contender, checkers: Checkers) -> Checker:
+    return checkers.of(contender)
 
 
 def examined(checker: Checker, what: Subject) -> list[Verdict]:
     return [verdict for n in range(len(what.graphs)) for verdict in what.examine(checker, n)]
 
 
-@pytest.mark.parametrize("checker", [alike(c) for c in PAIRS], indirect=True)
-def test_operators_conform(checker: Checker) -> None:
+@pytest.mark.parametrize("contender", [alike(c) for c in PAIRS])
+def test_operators_conform(contender: Contender, checker: Checker) -> None:
     verdicts = examined(checker, subject(Operators))
     assert bad(verdicts) == []
-    default = is_default(contender_of(checker))
-    assert any(v.ok and (v.phase == "step" or not default) for v in verdicts)
+    assert any(v.ok and (v.phase == "step" or not is_default(contender)) for v in verdicts)
 
 
 @pytest.mark.parametrize(
-    ("checker", "name"),
+    ("contender", "name"),
     [alike(c, name) for name in SLICE for c in PAIRS if is_default(c) or name == SMALL],
-    indirect=["checker"],
 )
-def test_networks_agree(checker: Checker, name: str) -> None:
+def test_networks_agree(name: str, checker: Checker) -> None:
     verdicts = examined(checker, subject(Subject, name))
     assert bad(verdicts) == []
     assert {v.parameters for v in verdicts if v.ok} == {models.load(name).params}
@@ -120,19 +139,19 @@ def declared(contender: Contender) -> str:
 TRAINED = [c for c in PAIRS if is_default(c) or declared(c)]
 
 
-@pytest.mark.parametrize("checker", [alike(c) for c in PAIRS], indirect=True)
+@pytest.mark.parametrize("contender", [alike(c) for c in PAIRS])
 def test_fp32_is_fp32_and_a_step_takes_data_that_is_there(checker: Checker) -> None:
     found = probes.examine(checker.worker)
     assert found["mantissa"], found["unprobed"]
     assert probes.charge(found, "fp32", "cpu") == ""
 
 
-@pytest.mark.parametrize("checker", [alike(c) for c in TRAINED], indirect=True)
-def test_training_is_the_same(checker: Checker) -> None:
+@pytest.mark.parametrize("contender", [alike(c) for c in TRAINED])
+def test_training_is_the_same(contender: Contender, checker: Checker) -> None:
     """In default modes; where equal maxima are treated in another way, in that way exactly."""
     verdicts = examined(checker, subject(Training, SMALL))
     assert bad(verdicts) == []
-    assert [v.reason for v in verdicts] == [declared(contender_of(checker))]
+    assert [v.reason for v in verdicts] == [declared(contender)]
 
 
 @pytest.fixture(scope="module", params=[alike(c, worker="wrong") for c in PAIRS if is_default(c)])
@@ -143,9 +162,11 @@ def wrong(
     contender = request.param
     entrant = available(entrants, contender)
     folder = tmp_path_factory.mktemp(contender.framework)
-    variables = entrant.variables(2) | {"CONVMARK_REAL": str(entrant.adapter)}
-    with Worker(entrant.python, ADAPTERS / "wrong.py", 2, variables, folder / "log") as worker:
-        worker.call("hello", 300, mode=contender.mode, device="cpu", precision="fp32", threads=2)
+    variables = entrant.variables(THREADS) | {"CONVMARK_REAL": str(entrant.adapter)}
+    about = {"mode": contender.mode, "device": "cpu", "precision": "fp32", "threads": THREADS}
+    log = folder / "log"
+    with Worker(entrant.python, ADAPTERS / "wrong.py", THREADS, variables, log) as worker:
+        worker.call("hello", 300, **about)
         yield Checker(worker, contender, folder)
 
 
