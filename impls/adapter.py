@@ -68,10 +68,15 @@ class Adapter(object):
         worker has called it, in the way it does for timing, and sees to it that this is read."""
         raise NotImplementedError
 
+    def loss(self, x, y):
+        """Training mode: the mean cross-entropy as a float, with auxiliary classifiers' by their
+        weights. For checking: reads what `self.step("forward", x, y)()` gives or leaves behind."""
+        raise NotImplementedError
+
     def gradients(self, x, y):
-        """Training mode: the mean cross-entropy as a float and the gradient of every parameter in
-        the graph's layout, {"conv1/weight": array}. For checking: reads what
-        `self.step("train", x, y)()` gives or leaves behind; the parameters stay as they are."""
+        """The same loss, and the gradient of every parameter in the graph's layout,
+        {"conv1/weight": array}. For checking: reads what `self.step("train", x, y)()` gives or
+        leaves behind; the parameters stay as they are."""
         raise NotImplementedError
 
     def step(self, phase, x, y):

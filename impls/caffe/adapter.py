@@ -257,11 +257,18 @@ class Adapter(Base):
         self.step("inference", x, None)()
         return self.net.blobs[self.net.outputs[0]].data.copy()
 
+    def loss(self, x, y):
+        self.step("forward", x, y)()
+        return self.total()
+
     def gradients(self, x, y):
         self.step("train", x, y)()
-        net, weights = self.solver.net, losses(self.graph)
-        loss = sum(weight * float(net.blobs[name].data) for name, (_, weight) in weights.items())
-        return loss, self.trained(net, "diff")
+        return self.total(), self.trained(self.solver.net, "diff")
+
+    def total(self):
+        """The loss that the training net's last pass left behind."""
+        blobs, weights = self.solver.net.blobs, losses(self.graph)
+        return sum(weight * float(blobs[name].data) for name, (_, weight) in weights.items())
 
     def step(self, phase, x, y):
         if phase == "inference":

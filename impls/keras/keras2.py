@@ -277,7 +277,7 @@ class Adapter(Base):
         layers = {k: operator(operators, node["op"])(node) for k, node in self.nodes.items()}
         self.evaluated, self.trained = [self.model(layers, phase) for phase in (0, 1)]
         shares = [1] + [weight for _, weight in graph["auxiliary"]]
-        self.trained.compile(self.optimizer(), self.loss, loss_weights=shares)
+        self.trained.compile(self.optimizer(), self.entropy, loss_weights=shares)
         self.variables = {key: self.held(operators.holders, key) for key in weights}
         for key, variables in self.variables.items():
             parts = numpy.split(weights[key], len(variables))
@@ -302,7 +302,7 @@ class Adapter(Base):
         training = self.graph["training"]
         return self.keras.optimizers.SGD(training["learning_rate"], training["momentum"])
 
-    def loss(self, y, logits):
+    def entropy(self, y, logits):
         """On Theano, Keras's own makes probabilities and clips them, whatever `from_logits` says:
         an image that is much mistaken would have no gradient."""
         if self.mode == "cntk":
@@ -347,6 +347,9 @@ class Adapter(Base):
 
     def logits(self, x):
         return self.step("inference", x, None)()[0]
+
+    def loss(self, x, y):
+        return float(self.step("forward", x, y)()[0])
 
     def gradients(self, x, y):
         loss = self.step("train", x, y)()[0]

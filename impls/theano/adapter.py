@@ -207,6 +207,9 @@ class Adapter(Contract):
     def logits(self, x):
         return self.step("inference", x, None)()[0].copy()
 
+    def loss(self, x, y):
+        return float(self.step("forward", x, y)()[0])
+
     def gradients(self, x, y):
         loss, *gradients = self.step("train", x, y)()
         return float(loss), {k: native(k, g).copy() for k, g in zip(self.keys, gradients)}
