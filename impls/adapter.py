@@ -209,6 +209,21 @@ def are_whole(slices):
     return [*starts, slices[0]["input_shapes"][0][0]] == [0, *stops]
 
 
+def axes(node):
+    """For height and width of a sliding window: size, kernel, stride, padding, output's size."""
+    a = node["attrs"]
+    return zip(node["input_shapes"][0][1:], a["kernel"], a["stride"], a["pad"], node["output"][1:])
+
+
+def counts(node):
+    """How many values of the image each window of a pooling holds: an array (OH, OW)."""
+    found = []
+    for size, kernel, stride, pad, out in axes(node):
+        start = numpy.arange(out) * stride - pad
+        found.append(numpy.minimum(start + kernel, size) - numpy.maximum(start, 0))
+    return numpy.outer(*found)
+
+
 def same_padding(n, k, s, p, out):
     """Whether "SAME" pads an axis as the graph does: half of what is missing, rounded down, in
     front. (What the graph pads behind and no window reaches does not matter.)"""

@@ -13,7 +13,7 @@ import caffe
 import numpy
 from caffe import layers, params
 from convmark import Adapter as Base
-from convmark import Unsupported, nodes_of, operator, outputs_of
+from convmark import Unsupported, counts, nodes_of, operator, outputs_of
 
 NAME = "caffe"
 MODES = ("layers",)
@@ -71,12 +71,7 @@ def avgpool(node, x, in_place):
 
 def recount(node):
     """That constant, an array of (OH, OW): the window's size over its values within the image."""
-    a, factors = node["attrs"], []
-    sizes = zip(node["input_shapes"][0][1:], node["output"][1:], a["kernel"], a["stride"], a["pad"])
-    for size, out, kernel, stride, pad in sizes:
-        start = numpy.arange(out) * stride - pad
-        factors.append(kernel / (numpy.minimum(start + kernel, size) - numpy.maximum(start, 0.0)))
-    return numpy.outer(*factors)
+    return numpy.prod(node["attrs"]["kernel"]) / counts(node)
 
 
 def stochasticdepth(node, x, in_place):

@@ -12,7 +12,7 @@ import warnings
 
 import numpy
 from convmark import Adapter as Base
-from convmark import Unsupported, total_loss, walk
+from convmark import Unsupported, axes, total_loss, walk
 
 warnings.simplefilter("ignore")  # the import tells of Linux distributions that it does not know
 try:
@@ -132,12 +132,6 @@ class Operators(object):
 
     def concat(self, node, x):
         return C.splice(*x, axis=0)
-
-
-def axes(node):
-    """For height and width of a sliding window: size, kernel, stride, padding, output size."""
-    a = node["attrs"]
-    return zip(node["input_shapes"][0][1:], a["kernel"], a["stride"], a["pad"], node["output"][1:])
 
 
 def pad(node, x):

@@ -21,7 +21,7 @@ import tempfile
 
 import numpy
 from convmark import Adapter as Base
-from convmark import Unsupported, keys, operator, walk
+from convmark import Unsupported, counts, keys, operator, walk
 
 NAME = "keras"
 MODES = ("theano", "cntk")
@@ -179,7 +179,7 @@ class Operators(object):
         pads, options = self.window(node, native=not self.theano)  # whose "same" has no gradient
         layers = [*pads, self.layers.AveragePooling2D(**options)]
         if pads:
-            share = self.constant(share_inside(node)[None])
+            share = self.constant((counts(node) / numpy.prod(options["pool_size"]))[None])
             layers.append(self.function(lambda x: x / share))
         return layers
 
@@ -233,13 +233,6 @@ def inside(node):
     return numpy.pad(
         numpy.ones(node["input_shapes"][0][1:]), [(p, p) for p in node["attrs"]["pad"]], "constant"
     )
-
-
-def share_inside(node):
-    """An array (OH, OW): how much of each window lies in the image."""
-    (kh, kw), (sh, sw), ones = node["attrs"]["kernel"], node["attrs"]["stride"], inside(node)
-    rows, columns = [range(n) for n in node["output"][1:]]
-    return numpy.array([[ones[i * sh :, j * sw :][:kh, :kw].mean() for j in columns] for i in rows])
 
 
 class Adapter(Base):

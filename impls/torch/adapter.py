@@ -84,18 +84,13 @@ class Network(nn.Module):
             if node["op"] in LAYERS:
                 layer = LAYERS[node["op"]](node, node["attrs"])
                 self.add_module(identifier(node["name"]), layer)
-        texts = [source_of(graph, training) for training in (False, True)]
+        head = "def forward(self, x):"
+        texts = [program(graph, expressions(graph, t), head, training=t) for t in (False, True)]
         self.infer, self.learn = (define(text, "forward", SCOPE) for text in texts)
         self.text = "\n".join(dict.fromkeys(reversed(texts)))  # differ by auxiliary classifiers
 
     def forward(self, x):
         return self.learn(self, x) if self.training else self.infer(self, x)
-
-
-def source_of(graph, training):
-    """The network as the text of a method."""
-    table = expressions(graph, training)
-    return program(graph, table, "def forward(self, x):", training=training)
 
 
 def expressions(graph, training):
