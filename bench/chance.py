@@ -171,15 +171,15 @@ def step(checker: Checker, chance: Chance) -> dict[str, Any]:
 
 
 def judged(finding: Finding) -> dict[str, Any]:
-    return result(finding.wrong())
+    return row(finding.wrong())
 
 
 def fixed(losses: Sequence[float]) -> dict[str, Any]:
     """Whether the losses of some calls are one number, but for rounding: as in evaluation mode."""
     if np.ptp(losses) > LOSS_FLOOR * np.abs(losses).max():
-        return result("")
-    return result(f"the loss is {losses[0]:.6g} in each call: nothing is left to chance")
+        return row("")
+    return row(f"the loss is {losses[0]:.6g} in each call: nothing is left to chance")
 
 
-def result(reason: str) -> dict[str, Any]:
+def row(reason: str) -> dict[str, Any]:
     return {"status": "wrong" if reason else "ok", "reason": reason}
