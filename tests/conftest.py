@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,7 @@ from bench.parity import Checker
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ADAPTERS = Path(__file__).parent / "adapters"
+NUMBERS = count()  # of caches
 RACERS = ("spinner", "mortal", "stumbling", "hasty", "tiring", "fickle", "remembering")
 
 
@@ -91,11 +93,15 @@ def short_weighing() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def own_cache(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> Iterator[None]:
-    """Each test has a cache of its own, but for those that run real frameworks."""
+    """Each test has a cache of its own, but for those that run real frameworks. Its folder is made
+    by who needs it: most tests do not."""
     if not request.node.get_closest_marker("frameworks"):
-        monkeypatch.setenv("CONVMARK_CACHE", str(tmp_path / "cache"))
+        folder = tmp_path_factory.getbasetemp() / "caches" / str(next(NUMBERS))
+        monkeypatch.setenv("CONVMARK_CACHE", str(folder))
     gate.judges.cache_clear()
     yield
     os.environ.pop("CONVMARK_REAL", None)
