@@ -22,7 +22,7 @@ from bench import reference, weights
 from bench.client import Failure
 from bench.graph import Graph, Tensor, build
 from bench.ops import Dropout, StochasticDepth
-from bench.parity import Checker, Verdict, compare, expected
+from bench.parity import LOSS_FLOOR, Checker, Verdict, compare, expected
 from bench.reference import Array, Arrays
 
 SHAPE = (3, 7, 11)  # C, H, W
@@ -128,9 +128,11 @@ class Chance:
 
 
 def examine(checker: Checker, chance: Chance) -> list[Verdict]:
-    """Verdicts in inference, where nothing is left to chance, in training, and in a whole step."""
+    """Verdicts in inference, where nothing is left to chance, in training, in a pass without a
+    backward one, and in a whole step."""
     found = []
-    for phase, ask in (("inference", inference), ("training", training), ("step", step)):
+    for ask in (inference, training, forward, step):
+        phase = ask.__name__
         try:
             result = ask(checker, chance)
         except Failure as failure:
@@ -154,6 +156,13 @@ def training(checker: Checker, chance: Chance) -> dict[str, Any]:
     return judged(chance.finding(gradients)) | {"parameters": count}
 
 
+def forward(checker: Checker, chance: Chance) -> dict[str, Any]:
+    """The loss alone, which is by chance too."""
+    count = checker.build(chance)
+    losses = [float(checker.forward(calls)["loss"]) for calls in range(1, CALLS + 1)]
+    return fixed(losses) | {"parameters": count}
+
+
 def step(checker: Checker, chance: Chance) -> dict[str, Any]:
     """From zeros a step moves parameters by the gradient times the learning rate."""
     count = checker.build(chance.zeroed())
@@ -162,5 +171,15 @@ def step(checker: Checker, chance: Chance) -> dict[str, Any]:
 
 
 def judged(finding: Finding) -> dict[str, Any]:
-    reason = finding.wrong()
+    return row(finding.wrong())
+
+
+def fixed(losses: Sequence[float]) -> dict[str, Any]:
+    """Whether the losses of some calls are one number, but for rounding: as in evaluation mode."""
+    if np.ptp(losses) > LOSS_FLOOR * np.abs(losses).max():
+        return row("")
+    return row(f"the loss is {losses[0]:.6g} in each call: nothing is left to chance")
+
+
+def row(reason: str) -> dict[str, Any]:
     return {"status": "wrong" if reason else "ok", "reason": reason}

@@ -71,7 +71,7 @@ class Gate:
         return [v for subject in subjects for v in self.examine(contenders, subject, report)]
 
     def conform(self, contenders: Sequence[Contender], report: Report) -> list[Verdict]:
-        """Verdicts of every contender on the conformance cases, and on whole training steps."""
+        """Verdicts of every contender on the conformance cases, in every phase that is timed."""
         return self.examine(contenders, Operators(), report)
 
     def train(

@@ -1,8 +1,9 @@
 """No parity, no number: a framework's program is compared with the referee before it is timed.
 
 Compared are the parameter count (exactly), the logits in evaluation mode, and in training mode
-(batch statistics, dropout rate 0) the loss and the gradient of every parameter. The bound of a
-tensor is, as root mean square,
+(batch statistics, dropout rate 0) the loss and the gradient of every parameter; of small networks
+also the loss of the phase `forward`, and the parameters after whole steps. The bound of a tensor
+is, as root mean square,
 
     MARGIN * (float32 twin - referee) + TIES * (ties decided otherwise - referee) + FLOOR * referee
 
@@ -14,9 +15,9 @@ where a program turns a few.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -273,21 +274,41 @@ class Checker:
         value = self.worker.call("gradients", LIMIT, **paths, calls=calls)
         return self.arrays("gradients") | {"loss": np.array(value["loss"])}
 
+    def forward(self, calls: int = 1) -> Arrays:
+        """The loss of its phase `forward`, in the last of some calls."""
+        value = self.worker.call("loss", LIMIT, inputs=self.path("inputs"), calls=calls)
+        return {"loss": np.array(value["loss"])}
+
     def stepped(self, steps: int) -> Arrays:
         """Its parameters after some training steps."""
         self.worker.call("update", LIMIT, inputs=self.path("inputs"), steps=steps)
         self.worker.call("parameters", LIMIT, out=self.path("parameters"))
         return self.arrays("parameters")
 
+    def conform(self, referee: Referee) -> list[Verdict]:
+        """What only small networks are asked, of which each costs one more function to compile: the
+        phase `forward`, and whole training steps."""
+        return [self.pass_forward(referee), self.update(referee)]
+
+    def pass_forward(self, referee: Referee) -> Verdict:
+        """The pass without a backward one: is its loss the referee's in training mode?"""
+        return self.apart(referee, "forward", self.forward, {"loss": referee.training["loss"]})
+
     def update(self, referee: Referee) -> Verdict:
         """Whole training steps: are the parameters where the referee's SGD takes them?"""
+        take = partial(self.stepped, conformance.STEPS)
+        return self.apart(referee, "step", take, referee.after_steps)
+
+    def apart(
+        self, referee: Referee, phase: str, ask: Callable[[], Arrays], wanted: dict[str, Expected]
+    ) -> Verdict:
+        """The verdict on one phase of a network that is built for it."""
         try:
             count = self.build(referee)
-            found = self.stepped(conformance.STEPS)
+            found = ask()
         except Failure as failure:
-            return self.failed(referee, "step", failure)
-        result = compare(found, referee.after_steps)
-        return self.verdict(referee, "step", result | {"parameters": count})
+            return self.failed(referee, phase, failure)
+        return self.verdict(referee, phase, compare(found, wanted) | {"parameters": count})
 
     def curve(self, expected: Curve) -> Verdict:
         """Training on one batch after the other: are the losses the referee's?"""

@@ -60,10 +60,10 @@ class Subject:
 
 
 class Operators(Subject):
-    """The conformance cases, also in whole training steps; operators of chance; and
-    statistics that training moves."""
+    """The conformance cases, also in the phase `forward` and in whole training steps; operators of
+    chance; and statistics that training moves."""
 
-    phases = (*PHASES, "step")
+    phases = (*PHASES, "forward", "step")
     together = OPERATORS
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class Operators(Subject):
         if self.graphs[index].name == moving.NAME:
             return moving.examine(checker, Moving(self.graphs[index]))
         referee = self.referee(index)
-        return [*checker.check(referee), checker.update(referee)]
+        return [*checker.check(referee), *checker.conform(referee)]
 
     def prepared(self, graph: Graph) -> Referee:
         """A referee that has also taken the steps."""

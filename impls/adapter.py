@@ -68,10 +68,15 @@ class Adapter(object):
         worker has called it, in the way it does for timing, and sees to it that this is read."""
         raise NotImplementedError
 
+    def loss(self, x, y):
+        """Training mode: the mean cross-entropy as a float, with auxiliary classifiers' by their
+        weights. For checking: reads what `self.step("forward", x, y)()` gives or leaves behind."""
+        raise NotImplementedError
+
     def gradients(self, x, y):
-        """Training mode: the mean cross-entropy as a float and the gradient of every parameter in
-        the graph's layout, {"conv1/weight": array}. For checking: reads what
-        `self.step("train", x, y)()` gives or leaves behind; the parameters stay as they are."""
+        """The same loss, and the gradient of every parameter in the graph's layout,
+        {"conv1/weight": array}. For checking: reads what `self.step("train", x, y)()` gives or
+        leaves behind; the parameters stay as they are."""
         raise NotImplementedError
 
     def step(self, phase, x, y):
@@ -202,6 +207,21 @@ def partitions(nodes):
 def are_whole(slices):
     starts, stops = ([node["attrs"][end] for node in slices] for end in ("start", "stop"))
     return [*starts, slices[0]["input_shapes"][0][0]] == [0, *stops]
+
+
+def axes(node):
+    """For height and width of a sliding window: size, kernel, stride, padding, output's size."""
+    a = node["attrs"]
+    return zip(node["input_shapes"][0][1:], a["kernel"], a["stride"], a["pad"], node["output"][1:])
+
+
+def counts(node):
+    """How many values of the image each window of a pooling holds: an array (OH, OW)."""
+    found = []
+    for size, kernel, stride, pad, out in axes(node):
+        start = numpy.arange(out) * stride - pad
+        found.append(numpy.minimum(start + kernel, size) - numpy.maximum(start, 0))
+    return numpy.outer(*found)
 
 
 def same_padding(n, k, s, p, out):

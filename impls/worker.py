@@ -142,6 +142,12 @@ class Worker(object):
         self.save(out, {"logits": found})
         return {}
 
+    def loss(self, inputs, calls=1):
+        """The loss that the function that is timed as `forward` gives in the last of some calls."""
+        x, y = self.arrays(inputs)
+        found = self.read("forward", x, y, lambda: self.adapter.loss(x, y), calls)
+        return {"loss": float(found)}
+
     def gradients(self, inputs, out, calls=1):
         """Save the gradients that the function that is timed as `train` gives in the last of some
         calls; the loss."""

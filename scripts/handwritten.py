@@ -33,8 +33,8 @@ from bench.entrants import Entrant
 from bench.errors import Unavailable
 
 FOLDER = Path(__file__).with_name("handwritten")
-WRITTEN = sorted(path.stem for path in (FOLDER / "resnet50").glob("*.py"))
-NETWORKS = ("resnet50", "lenet5")
+WRITTEN = sorted({path.stem for path in FOLDER.glob("*/*.py")})
+NETWORKS = sorted({path.parent.name for path in FOLDER.glob("*/*.py")})
 
 
 @click.command()

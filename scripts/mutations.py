@@ -43,7 +43,12 @@ from bench.parity import Checker, Referee, Verdict, compare  # noqa: E402
 from bench.reference import Arrays  # noqa: E402
 from tests.mistakes import Mistake, load  # noqa: E402
 
-CHECKS = ("count", "logits", "loss", "gradients", "steps", "chance", "crash")  # in the gate's order
+CHECKS = (  # in the gate's order
+    "count", "logits", "loss", "gradients", "forward", "steps", "chance", "crash"
+)  # fmt: skip
+CHECK_OF = {
+    "inference": "logits", "training": "gradients", "forward": "forward", "step": "steps"
+}  # fmt: skip
 CONTROL = "none"  # no mistake has this name
 GENERAL = (  # what concerns no operator is asked of these, and of the small networks
     "conv_plain", "batchnorm_small_epsilon", "lrn", "maxpool_pad", "input_used_twice",
@@ -109,7 +114,7 @@ class Remembering(Referee):
 
 @dataclass(frozen=True)
 class Case:
-    """A network of the gate; whole training steps are asked of conformance cases."""
+    """A network of the gate; conformance cases are asked of more."""
 
     referee: Referee
     conforms: bool
@@ -135,7 +140,7 @@ class Case:
         """The gate's, the network being named so that the worker plants the mistake."""
         referee = self.referee
         referee.graph = replace(referee.graph, name=f"{mistake} {self.name}")
-        return probe.check(referee) + ([probe.update(referee)] if self.conforms else [])
+        return probe.check(referee) + (probe.conform(referee) if self.conforms else [])
 
     def loss_alone(self, compared: Arrays) -> dict[str, Any]:
         """What the gate says of the loss alone."""
@@ -230,7 +235,7 @@ def judge(probe: Probe, case: Case, mistake: str) -> Finding:
 def found(probe: Probe, case: Case, verdict: Verdict) -> Finding:
     """A refusal, with the loss told from the gradients."""
     row = (verdict.worst_tensor, verdict.worst_error, verdict.bound, verdict.reason)
-    check = {"inference": "logits", "training": "gradients", "step": "steps"}[verdict.phase]
+    check = CHECK_OF[verdict.phase]
     if verdict.status != "wrong":
         check = "crash"
     elif verdict.parameters != case.referee.graph.params:
@@ -406,8 +411,8 @@ def markdown(rows: list[Row], about: dict[str, str], sentences: list[str]) -> st
 
 EXPLAINED = """\
 Each is planted alone and taken through the gate's own checks, in their order: count of parameters,
-logits, loss, gradients, whole training steps, and what operators of chance do at their rates
-(`bench/chance.py`). Named is the earliest check that refuses it on any
+logits, loss, gradients, the loss of the phase `forward`, whole training steps, and what operators
+of chance do at their rates (`bench/chance.py`). Named is the earliest check that refuses it on any
 network, and the network where it passes the bound furthest; error and bound are relative to the
 referee's rms, and empty where a shape, a name or a count is wrong. `cases` and `networks`: on how
 many of the conformance cases and networks that have the operator it is refused as wrong; a crash

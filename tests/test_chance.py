@@ -71,11 +71,23 @@ def test_the_gradient_tells_what_the_dense_layer_was_given(name: str) -> None:
     np.testing.assert_allclose(found.factors[0], given, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("losses", "status"),
+    [([4.25, 4.5, 4.3, 4.4], "ok"), ([4.25, 4.2500001, 4.25, 4.2499999], "wrong")],
+)
+def test_a_loss_that_is_the_same_in_each_call_is_not_by_chance(
+    losses: list[float], status: str
+) -> None:
+    found = chance.fixed(losses)
+    assert found["status"] == status
+    assert ("4.25 in each call" in found["reason"]) == (status == "wrong")
+
+
 def test_in_inference_nothing_is_left_to_chance(tmp_path: Path) -> None:
     known = Chance(chance.case("chance_of_values"))
     with gate.start(fake("toy"), "cpu", "fp32", 1, tmp_path) as worker:
         verdicts = chance.examine(Checker(worker, Contender("toy", "plain"), tmp_path), known)
     assert [(v.phase, v.status) for v in verdicts] == [
-        ("inference", "ok"), ("training", "ok"), ("step", "ok"),
+        ("inference", "ok"), ("training", "ok"), ("forward", "ok"), ("step", "ok"),
     ]  # fmt: skip
     assert verdicts[0].worst_tensor == "logits"

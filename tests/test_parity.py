@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import chance, conformance, gate, moving
+from bench import chance, conformance, gate, moving, reference
 from bench.cases import Contender
 from bench.errors import Unavailable
 from bench.graph import Graph, Tensor, build
@@ -86,7 +86,27 @@ def test_maxima_that_rounding_makes_equal_may_all_win_where_that_is_declared(
 def test_every_conformance_case_passes_in_a_correct_framework(tmp_path: Path) -> None:
     verdicts = judge(tmp_path).conform([TOY], silent)
     assert [v for v in verdicts if not v.ok] == []
-    assert len(verdicts) == 3 * (len(conformance.CASES) + len(chance.CASES)) + 1
+    assert len(verdicts) == 4 * (len(conformance.CASES) + len(chance.CASES)) + 1
+
+
+NORMALISED = [g for g in conformance.cases() if any(n.op.kind == "batchnorm" for n in g.nodes)]
+
+
+@pytest.mark.parametrize("graph", NORMALISED, ids=lambda graph: graph.name)
+def test_in_evaluation_mode_the_loss_would_be_another(graph: Graph) -> None:
+    """Else a pass `forward` in that mode would not be seen where statistics are normalised by."""
+    referee = Referee(graph, conformance.BATCH)
+    evaluated = reference.cross_entropy(referee.run(np.float64), referee.y)[0]
+    wanted = referee.training["loss"]
+    assert wanted.error(np.array(evaluated)) > 1000 * wanted.bound
+
+
+def test_a_forward_pass_in_evaluation_mode_is_refused(tmp_path: Path) -> None:
+    referee = Referee(conformance.case("batchnorm_epsilon"), conformance.BATCH)
+    with gate.start(fake("evaluating"), "cpu", "fp32", 1, tmp_path) as worker:
+        verdicts = Checker(worker, TOY, tmp_path).conform(referee)
+    assert [(v.phase, v.status) for v in verdicts] == [("forward", "wrong"), ("step", "ok")]
+    assert verdicts[0].worst_tensor == "loss"
 
 
 def test_a_wrong_optimiser_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import caffe
 import numpy
 from caffe import layers, params
 from convmark import Adapter as Base
-from convmark import Unsupported, nodes_of, operator, outputs_of
+from convmark import Unsupported, counts, nodes_of, operator, outputs_of
 
 NAME = "caffe"
 MODES = ("layers",)
@@ -71,12 +71,7 @@ def avgpool(node, x, in_place):
 
 def recount(node):
     """That constant, an array of (OH, OW): the window's size over its values within the image."""
-    a, factors = node["attrs"], []
-    sizes = zip(node["input_shapes"][0][1:], node["output"][1:], a["kernel"], a["stride"], a["pad"])
-    for size, out, kernel, stride, pad in sizes:
-        start = numpy.arange(out) * stride - pad
-        factors.append(kernel / (numpy.minimum(start + kernel, size) - numpy.maximum(start, 0.0)))
-    return numpy.outer(*factors)
+    return numpy.prod(node["attrs"]["kernel"]) / counts(node)
 
 
 def stochasticdepth(node, x, in_place):
@@ -257,11 +252,18 @@ class Adapter(Base):
         self.step("inference", x, None)()
         return self.net.blobs[self.net.outputs[0]].data.copy()
 
+    def loss(self, x, y):
+        self.step("forward", x, y)()
+        return self.total()
+
     def gradients(self, x, y):
         self.step("train", x, y)()
-        net, weights = self.solver.net, losses(self.graph)
-        loss = sum(weight * float(net.blobs[name].data) for name, (_, weight) in weights.items())
-        return loss, self.trained(net, "diff")
+        return self.total(), self.trained(self.solver.net, "diff")
+
+    def total(self):
+        """The loss that the training net's last pass left behind."""
+        blobs, weights = self.solver.net.blobs, losses(self.graph)
+        return sum(weight * float(blobs[name].data) for name, (_, weight) in weights.items())
 
     def step(self, phase, x, y):
         if phase == "inference":

@@ -342,11 +342,18 @@ class Adapter(Base):
         self.step("inference", x, None)()
         return self.workspace.FetchBlob(self.output).reshape(len(x), -1)
 
+    def loss(self, x, y):
+        self.step("forward", x, y)()
+        return self.total()
+
     def gradients(self, x, y):
         self.step("train", x, y)()
         fetch = self.workspace.FetchBlob
-        found = {key: fetch(name + "_grad") for key, name in self.names.items()}
-        return sum(float(fetch(loss)) for loss in self.losses), found
+        return self.total(), {key: fetch(name + "_grad") for key, name in self.names.items()}
+
+    def total(self):
+        """The loss that the last net in training mode left behind."""
+        return sum(float(self.workspace.FetchBlob(loss)) for loss in self.losses)
 
     def step(self, phase, x, y):
         self.feed(phase, x, y)

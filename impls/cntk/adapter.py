@@ -12,7 +12,7 @@ import warnings
 
 import numpy
 from convmark import Adapter as Base
-from convmark import Unsupported, total_loss, walk
+from convmark import Unsupported, axes, total_loss, walk
 
 warnings.simplefilter("ignore")  # the import tells of Linux distributions that it does not know
 try:
@@ -134,12 +134,6 @@ class Operators(object):
         return C.splice(*x, axis=0)
 
 
-def axes(node):
-    """For height and width of a sliding window: size, kernel, stride, padding, output size."""
-    a = node["attrs"]
-    return zip(node["input_shapes"][0][1:], a["kernel"], a["stride"], a["pad"], node["output"][1:])
-
-
 def pad(node, x):
     """The input of a convolution, and for its two axes whether CNTK is to pad it.
 
@@ -198,7 +192,7 @@ class Adapter(Base):
         self.losses = total_loss(
             graph, outputs, lambda logits: C.cross_entropy_with_softmax(logits, self.y)
         )
-        self.loss = C.reduce_mean(self.losses, axis=C.Axis.all_axes())
+        self.mean = C.reduce_mean(self.losses, axis=C.Axis.all_axes())
         self.native, self.trainer = operators.parameters, None
         self.shapes = {key: weights[key].shape for key in self.native}
 
@@ -210,6 +204,10 @@ class Adapter(Base):
 
     def logits(self, x):
         return self.step("inference", x, None)().asarray()
+
+    def loss(self, x, y):
+        (loss,) = self.step("forward", x, y)()[1].values()
+        return float(loss.asarray())
 
     def gradients(self, x, y):
         gradients, loss = self.step("train", x, y)()
@@ -223,11 +221,11 @@ class Adapter(Base):
             return lambda: self.network.eval(inputs, as_numpy=False)
         one_hot = numpy.eye(self.network.shape[0], dtype=numpy.float32)[y]
         inputs[self.y] = C.Value(one_hot, device=self.device)
-        weights, loss = list(self.native.values()), self.loss.output
+        weights, loss = list(self.native.values()), self.mean.output
         if phase == "forward":
-            return lambda: self.loss.forward(inputs, [loss], {loss}, as_numpy=False)
+            return lambda: self.mean.forward(inputs, [loss], {loss}, as_numpy=False)
         if phase == "train":
-            return lambda: self.loss.grad(inputs, weights, [loss], as_numpy=False)
+            return lambda: self.mean.grad(inputs, weights, [loss], as_numpy=False)
         self.trainer = self.trainer or self.make_trainer(weights)
         return lambda: self.trainer.train_minibatch(inputs)
 

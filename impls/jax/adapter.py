@@ -258,6 +258,9 @@ class Adapter(Contract):
     def logits(self, x):
         return numpy.array(self.step("inference", x, numpy.zeros(len(x)))())
 
+    def loss(self, x, y):
+        return float(self.step("forward", x, y)())
+
     def gradients(self, x, y):
         loss, gradients = self.step("train", x, y)()
         return float(loss), self.named(gradients)

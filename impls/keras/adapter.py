@@ -389,6 +389,9 @@ class Adapter(Contract):
     def logits(self, x):
         return self.keras.ops.convert_to_numpy(self.step("inference", x, None)())
 
+    def loss(self, x, y):
+        return float(self.step("forward", x, y)())
+
     def gradients(self, x, y):
         loss, gradients = self.step("train", x, y)()
         return float(loss), self.named(gradients)

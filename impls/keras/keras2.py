@@ -21,7 +21,7 @@ import tempfile
 
 import numpy
 from convmark import Adapter as Base
-from convmark import Unsupported, keys, operator, walk
+from convmark import Unsupported, counts, keys, operator, walk
 
 NAME = "keras"
 MODES = ("theano", "cntk")
@@ -179,7 +179,7 @@ class Operators(object):
         pads, options = self.window(node, native=not self.theano)  # whose "same" has no gradient
         layers = [*pads, self.layers.AveragePooling2D(**options)]
         if pads:
-            share = self.constant(share_inside(node)[None])
+            share = self.constant((counts(node) / numpy.prod(options["pool_size"]))[None])
             layers.append(self.function(lambda x: x / share))
         return layers
 
@@ -235,13 +235,6 @@ def inside(node):
     )
 
 
-def share_inside(node):
-    """An array (OH, OW): how much of each window lies in the image."""
-    (kh, kw), (sh, sw), ones = node["attrs"]["kernel"], node["attrs"]["stride"], inside(node)
-    rows, columns = [range(n) for n in node["output"][1:]]
-    return numpy.array([[ones[i * sh :, j * sw :][:kh, :kw].mean() for j in columns] for i in rows])
-
-
 class Adapter(Base):
     def __init__(self, mode, device, precision, threads):
         if precision != "fp32":
@@ -277,7 +270,7 @@ class Adapter(Base):
         layers = {k: operator(operators, node["op"])(node) for k, node in self.nodes.items()}
         self.evaluated, self.trained = [self.model(layers, phase) for phase in (0, 1)]
         shares = [1] + [weight for _, weight in graph["auxiliary"]]
-        self.trained.compile(self.optimizer(), self.loss, loss_weights=shares)
+        self.trained.compile(self.optimizer(), self.entropy, loss_weights=shares)
         self.variables = {key: self.held(operators.holders, key) for key in weights}
         for key, variables in self.variables.items():
             parts = numpy.split(weights[key], len(variables))
@@ -302,7 +295,7 @@ class Adapter(Base):
         training = self.graph["training"]
         return self.keras.optimizers.SGD(training["learning_rate"], training["momentum"])
 
-    def loss(self, y, logits):
+    def entropy(self, y, logits):
         """On Theano, Keras's own makes probabilities and clips them, whatever `from_logits` says:
         an image that is much mistaken would have no gradient."""
         if self.mode == "cntk":
@@ -347,6 +340,9 @@ class Adapter(Base):
 
     def logits(self, x):
         return self.step("inference", x, None)()[0]
+
+    def loss(self, x, y):
+        return float(self.step("forward", x, y)()[0])
 
     def gradients(self, x, y):
         loss = self.step("train", x, y)()[0]

@@ -200,6 +200,9 @@ class Adapter(Base):
     def logits(self, x):
         return self.step("inference", x, None)().asnumpy()
 
+    def loss(self, x, y):
+        return float(self.step("forward", x, y)().asnumpy())
+
     def gradients(self, x, y):
         loss, gradients = self.step("train", x, y)()
         found = {id(p): g.asnumpy() for p, g in zip(self.trained, gradients)}

@@ -222,6 +222,9 @@ class Adapter(Contract):
     def logits(self, x):
         return self.step("inference", x, [0] * len(x))().asnumpy()
 
+    def loss(self, x, y):
+        return float(self.step("forward", x, y)().asscalar())
+
     def gradients(self, x, y):
         loss = self.step("train", x, y)()
         found = {key: self.network.gradient(key).asnumpy() for key in self.keys}

@@ -189,7 +189,7 @@ class Dynamic:
     def parameter(self, key):
         return self.net.tensor(key).numpy()
 
-    def logits(self, result):
+    def value(self, result):
         return result.numpy()
 
     def gradients(self, bind, x, y):
@@ -248,7 +248,7 @@ class Static:
     def parameter(self, key):
         return numpy.array(self.variable(self.net.tensor(key).name))
 
-    def logits(self, result):
+    def value(self, result):
         return numpy.array(result[0])
 
     def gradients(self, bind, x, y):
@@ -291,7 +291,7 @@ class Predictor(Dynamic):
 
         return infer
 
-    def logits(self, result):
+    def value(self, result):
         return result.copy_to_cpu()
 
 
@@ -329,7 +329,10 @@ class Adapter(Contract):
         return {key: swapped(self.network.parameter(key)) for key in self.keys}
 
     def logits(self, x):
-        return self.network.logits(self.step("inference", x, None)())
+        return self.network.value(self.step("inference", x, None)())
+
+    def loss(self, x, y):
+        return float(self.network.value(self.step("forward", x, y)()))
 
     def gradients(self, x, y):
         loss, found = self.network.gradients(self.step, x, y)

@@ -257,6 +257,9 @@ class Adapter(Contract):
     def logits(self, x):
         return self.step("inference", x, None)().numpy()
 
+    def loss(self, x, y):
+        return float(self.step("forward", x, y)())
+
     def gradients(self, x, y):
         loss, gradients = self.step("train", x, y)()
         named = zip(self.variables, gradients)

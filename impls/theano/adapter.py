@@ -16,7 +16,7 @@ import numpy
 import theano
 import theano.tensor as tt
 from convmark import Adapter as Contract
-from convmark import Unsupported, keys, total_loss, walk
+from convmark import Unsupported, counts, keys, total_loss, walk
 from theano.sandbox.rng_mrg import MRG_RandomStreams
 from theano.tensor.nnet import bn
 from theano.tensor.signal.pool import pool_2d
@@ -100,7 +100,7 @@ class Layers(object):
     def avgpool(self, node, x):
         if not any(node["attrs"]["pad"]):
             return self.pool(node, x, "average_inc_pad")
-        return self.pool(node, x, "sum") / counts(node)
+        return self.pool(node, x, "sum") / counts(node).astype("float32")
 
     def globalavgpool(self, node, x):
         return x[0].mean((2, 3))
@@ -153,16 +153,6 @@ def maxima(node, x):
     return x
 
 
-def counts(node):
-    """How many values of the image each window holds, as an array (OH, OW)."""
-    a, found = node["attrs"], []
-    sizes = zip(node["input_shapes"][0][1:], node["output"][1:], a["kernel"], a["stride"], a["pad"])
-    for size, out, kernel, stride, pad in sizes:
-        start = numpy.arange(out) * stride - pad
-        found.append(numpy.minimum(start + kernel, size) - numpy.maximum(start, 0))
-    return numpy.outer(*found).astype("float32")
-
-
 class Adapter(Contract):
     def __init__(self, mode, device, precision, threads):
         if device != "cpu":
@@ -206,6 +196,9 @@ class Adapter(Contract):
 
     def logits(self, x):
         return self.step("inference", x, None)()[0].copy()
+
+    def loss(self, x, y):
+        return float(self.step("forward", x, y)()[0])
 
     def gradients(self, x, y):
         loss, *gradients = self.step("train", x, y)()

@@ -84,18 +84,13 @@ class Network(nn.Module):
             if node["op"] in LAYERS:
                 layer = LAYERS[node["op"]](node, node["attrs"])
                 self.add_module(identifier(node["name"]), layer)
-        texts = [source_of(graph, training) for training in (False, True)]
+        head = "def forward(self, x):"
+        texts = [program(graph, expressions(graph, t), head, training=t) for t in (False, True)]
         self.infer, self.learn = (define(text, "forward", SCOPE) for text in texts)
         self.text = "\n".join(dict.fromkeys(reversed(texts)))  # differ by auxiliary classifiers
 
     def forward(self, x):
         return self.learn(self, x) if self.training else self.infer(self, x)
-
-
-def source_of(graph, training):
-    """The network as the text of a method."""
-    table = expressions(graph, training)
-    return program(graph, table, "def forward(self, x):", training=training)
 
 
 def expressions(graph, training):
@@ -178,6 +173,9 @@ class Adapter(Base):
     def logits(self, x):
         return self.step("inference", x, None)().float().cpu().numpy()
 
+    def loss(self, x, y):
+        return self.step("forward", x, y)().item()
+
     def gradients(self, x, y):
         loss = self.step("train", x, y)()
         return loss.item(), {k: self.tensor(k).grad.cpu().numpy() for k in keys(self.graph)}
@@ -189,20 +187,20 @@ class Adapter(Base):
             return lambda: self.infer(x)
         y = torch.from_numpy(y).to(self.device)
         if phase == "forward":
-            return lambda: self.loss(x, y)
+            return lambda: self.forward(x, y)
         return lambda: self.train(x, y, phase == "step")
 
     def infer(self, x):
         with torch.inference_mode(), self.precision():
             return self.network(x)
 
-    def loss(self, x, y):
+    def forward(self, x, y):
         with self.precision():
             return total_loss(self.graph, self.network(x), lambda z: F.cross_entropy(z, y))
 
     def train(self, x, y, update):
         self.sgd.zero_grad()
-        loss = self.loss(x, y)
+        loss = self.forward(x, y)
         loss.backward()
         if update:
             self.sgd.step()

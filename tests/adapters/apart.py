@@ -15,6 +15,9 @@ class Adapter(toy.Adapter):
     def logits(self, x):
         return self.infer(x)
 
+    def loss(self, x, y):
+        return self.learn(x, y)[0]
+
     def gradients(self, x, y):
         return self.learn(x, y)
 

@@ -72,6 +72,9 @@ class Hasty(toy.Adapter):
     def logits(self, x):
         return self.step("inference", x, None)().result()
 
+    def loss(self, x, y):
+        return self.step("forward", x, y)().result()[0]
+
     def gradients(self, x, y):
         return self.step("train", x, y)().result()
 

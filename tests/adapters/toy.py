@@ -78,6 +78,9 @@ class Adapter(Base):
     def logits(self, x):
         return self.step("inference", x, None)()
 
+    def loss(self, x, y):
+        return self.step("forward", x, y)()[0]
+
     def gradients(self, x, y):
         return self.step("train", x, y)()
 

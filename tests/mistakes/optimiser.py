@@ -3,9 +3,12 @@
 Right is v = momentum v + g; w = w - rate v. A rule gives the new w and v of one parameter.
 """
 
+from dataclasses import replace
+
 import numpy
 
-from bench.reference import train
+from bench.ops import Relu6
+from bench.reference import backpropagate, cross_entropy, run, train
 from tests.mistakes import mistake
 
 
@@ -173,3 +176,44 @@ def inference_in_training_mode(adapter, phase, x, y):
     if phase != "inference":
         return adapter.plain_step(phase, x, y)
     return lambda: train(adapter.graph, adapter.weights, x, numpy.float32).logits
+
+
+@mistake("step", "batchnorm", "dropout", "stochasticdepth")
+def forward_in_evaluation_mode(adapter, phase, x, y):
+    """The phase forward runs in evaluation mode."""
+    if phase != "forward":
+        return adapter.plain_step(phase, x, y)
+    return lambda: cross_entropy(run(adapter.graph, adapter.weights, x).logits, y)
+
+
+@mistake("step", "auxiliary")
+def forward_without_auxiliary_losses(adapter, phase, x, y):
+    """The phase forward leaves the losses of auxiliary classifiers out."""
+    if phase != "forward":
+        return adapter.plain_step(phase, x, y)
+    return lambda: cross_entropy(train(adapter.graph, adapter.weights, x).logits, y)
+
+
+@mistake("step")
+def forward_to_the_sum(adapter, phase, x, y):
+    """The phase forward computes the sum of the losses, not their mean."""
+    step = adapter.plain_step(phase, x, y)
+    return step if phase != "forward" else lambda: (len(y) * step()[0], None)
+
+
+@mistake("step")
+def forward_of_one_picture(adapter, phase, x, y):
+    """The phase forward computes the first picture alone."""
+    given = (x[:1], y[:1]) if phase == "forward" else (x, y)
+    return adapter.plain_step(phase, *given)
+
+
+@mistake("step", "relu")
+def forward_of_another_network(adapter, phase, x, y):
+    """The phase forward runs another network: each ReLU is ReLU6."""
+    step, graph = adapter.plain_step(phase, x, y), adapter.graph
+    if phase != "forward":
+        return step
+    nodes = [replace(n, op=Relu6()) if n.op.kind == "relu" else n for n in graph.nodes]
+    other = replace(graph, nodes=tuple(nodes))
+    return lambda: backpropagate(train(other, adapter.weights, x), y)

@@ -51,7 +51,10 @@ def steps(x, y, threads):
     x, y = ms.Tensor(x), ms.Tensor(y.astype("int32"))
     loss, trained = nn.WithLossCell(model, nn.CrossEntropyLoss()), model.trainable_params()
     gradient = ms.jit(ms.value_and_grad(loss, None, trained))
-    infer = ms.jit(lambda x: model(x))
+
+    @ms.jit
+    def infer(x):
+        return model(x)
 
     def prepare(phase):
         model.set_train(phase != "inference")
