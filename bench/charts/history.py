@@ -16,8 +16,8 @@ from bench.store import CELL
 
 TITLE = "Times over many runs"
 SHOWS = (
-    "A point for each run with its 95% interval, and the level it belongs to; a triangle with a "
-    "factor: from there on the level is another. Below: the day, and version and commit where new."
+    "A point for each run with its 95% interval, and the level it belongs to. A triangle: from there "
+    "on the level is another, by this factor; with version and commit where these are new."
 )
 WIDTH, HEIGHT, COLUMNS = 330, 130, 2
 FEW = 2  # runs that a history needs
@@ -83,8 +83,7 @@ def rows(data: Data, say: Words) -> pd.DataFrame:
         panel=panel, number=frame["run"].map(numbers), label=labels(frame),
         calm=~stepped.groupby(pd.Series(panel, frame.index)).transform("any"),
         step=[say(word) if word else None for word in frame["step"]],
-        text=[f"×{significant(factor)}" if factor == factor else None
-              for factor in frame["factor"].astype(float)],
+        text=told(frame),
     )  # fmt: skip
     for name, column in (("ms", "seconds"), ("low", "low"), ("high", "high"), ("level", "level")):
         frame[name] = 1e3 * frame[column].astype(float)
@@ -92,12 +91,19 @@ def rows(data: Data, say: Words) -> pd.DataFrame:
 
 
 def labels(frame: pd.DataFrame) -> pd.Series[str]:
-    """Of each run its day (where a day has several, the time too); with the framework's version
-    and the commit where these are not as in the run before."""
+    """Of each run its day; where a day has several, the time too."""
     days = frame["created"].str[:10]
     several = frame.groupby(days)["run"].transform("nunique") > 1
-    found = days.mask(several, frame["created"].str[5:16].str.replace("T", " "))
+    return days.mask(several, frame["created"].str[5:16].str.replace("T", " "))
+
+
+def told(frame: pd.DataFrame) -> list[str | None]:
+    """Of each step its factor, and the framework's version and the commit if these are not as in
+    the run before."""
     before = frame.groupby(PLACE, dropna=False)[["version", "revision"]].shift()
-    for name in ("version", "revision"):
-        found = found.mask(frame[name] != before[name], found + "  " + frame[name].str[:9])
-    return found
+    new = frame[["version", "revision"]].where(frame[["version", "revision"]] != before, "")
+    facts = zip(frame["factor"].astype(float), new["version"], new["revision"].str[:9], strict=True)
+    return [
+        "  ".join(filter(None, [f"×{significant(factor)}", *others])) if factor == factor else None
+        for factor, *others in facts
+    ]
