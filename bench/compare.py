@@ -59,7 +59,7 @@ def compare(base: Run, new: Run, margin: float = MARGIN) -> pd.DataFrame:
 def sorted_(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows by verdict, regressions first, then by how far the ratio is from 1."""
     rank = frame["verdict"].map({word: rank for rank, word in enumerate(ORDER)})
-    size = np.log(frame["ratio"].astype(float)).abs()
+    size = abs(np.log(frame["ratio"].astype(float)))
     order = frame.assign(rank=rank, size=size).sort_values(
         ["rank", "size"], ascending=[True, False], kind="stable", ignore_index=True
     )

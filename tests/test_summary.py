@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,7 +33,9 @@ def slowly(samples: pd.DataFrame, by: list[str]) -> dict[tuple[object, ...], sta
     """The same by pandas, a sample at a time."""
     found = {}
     for key, group in samples.groupby(by):
-        blocks = dict(iter(group.groupby(["process", "round"], sort=False)))
+        blocks: dict[Any, pd.DataFrame] = dict(
+            iter(group.groupby(["process", "round"], sort=False))
+        )
         values = {block: rows["seconds"].tolist() for block, rows in blocks.items()}
         marked = [block for block, rows in blocks.items() if rows["marked"].any()]
         found[tuple(key)] = stats.Watched(values, marked)

@@ -16,8 +16,8 @@ from bench.store import CELL
 
 TITLE = "Times over many runs"
 SHOWS = (
-    "A point for each run with its 95% interval, and the level it belongs to. A triangle: from there "
-    "on the level is another, by this factor; with version and commit where these are new."
+    "A point for each run with its 95% interval, and the level it belongs to. A triangle: from "
+    "there on the level is another, by this factor; with version and commit where these are new."
 )
 WIDTH, HEIGHT, COLUMNS = 330, 130, 2
 FEW = 2  # runs that a history needs
@@ -82,8 +82,8 @@ def rows(data: Data, say: Words) -> pd.DataFrame:
     frame = frame.assign(
         panel=panel, number=frame["run"].map(numbers), label=labels(frame),
         calm=~stepped.groupby(pd.Series(panel, frame.index)).transform("any"),
-        step=[say(word) if word else None for word in frame["step"]],
-        text=told(frame),
+        step=pd.Series([say(word) if word else None for word in frame["step"]], frame.index),
+        text=pd.Series(told(frame), frame.index),
     )  # fmt: skip
     for name, column in (("ms", "seconds"), ("low", "low"), ("high", "high"), ("level", "level")):
         frame[name] = 1e3 * frame[column].astype(float)
