@@ -65,7 +65,7 @@ def grouped(samples: pd.DataFrame, by: Sequence[str]) -> dict[Any, stats.Watched
 
 def changes(frame: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.bool_]:
     """Whether each row differs from the one before; the first does."""
-    found = np.arange(len(frame)) == 0
+    found: NDArray[np.bool_] = np.arange(len(frame)) == 0
     for name in columns:
         values = frame[name].array
         found[1:] |= np.asarray(values[1:] != values[:-1], dtype=bool)
