@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bench import provenance, stats, store, summary
@@ -23,6 +24,7 @@ LOST, NEW, CHANGED = "LOST", "NEW", "CHANGED"  # a number that is no more, was n
 REGRESSIONS = (stats.SLOWER, LOST)
 CHANGES = (*REGRESSIONS, stats.FASTER, NEW, CHANGED)
 MARGIN = 0.05  # a ratio nearer to 1 is no difference
+ORDER = (stats.SLOWER, LOST, CHANGED, stats.FASTER, NEW, stats.UNDECIDED, stats.SAME)
 COLUMNS = [
     *CASE, "base", "new", "ratio", "ratio_low", "ratio_high", "p_value", "verdict", "reason",
     "changed",
@@ -32,9 +34,9 @@ Blocks = Mapping[Key, stats.Blocks]
 
 
 def compare(base: Run, new: Run, margin: float = MARGIN) -> pd.DataFrame:
-    """One row for each case with a number in one of the runs: seconds before and after, new / base
-    with its interval, the adjusted p-value of a difference beyond the margin, the verdict, and what
-    changed between the runs, as `name before -> after`.
+    """One row for each case with a number in one of the runs, what matters first: seconds before
+    and after, new / base with its interval, the adjusted p-value of a difference beyond the margin,
+    the verdict, and what changed between the runs, as `name before -> after`.
 
     Raises NothingMeasured where the runs have no case in common."""
     tables = [store.load(run.folder) for run in (base, new)]
@@ -51,7 +53,17 @@ def compare(base: Run, new: Run, margin: float = MARGIN) -> pd.DataFrame:
     for row in rows:
         facts = [of_run.get(provenance.name(row), {}) for of_run in known]
         row["changed"] = provenance.differences(*facts)
-    return pd.DataFrame([row for row in rows if row["verdict"]], columns=COLUMNS)
+    return sorted_(pd.DataFrame([row for row in rows if row["verdict"]], columns=COLUMNS))
+
+
+def sorted_(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows by verdict, regressions first, then by how far the ratio is from 1."""
+    rank = frame["verdict"].map({word: rank for rank, word in enumerate(ORDER)})
+    size = abs(np.log(frame["ratio"].astype(float)))
+    order = frame.assign(rank=rank, size=size).sort_values(
+        ["rank", "size"], ascending=[True, False], kind="stable", ignore_index=True
+    )
+    return order[COLUMNS]
 
 
 def conflicts(base: Run, new: Run) -> list[str]:

@@ -27,29 +27,30 @@ def cost(run: Run, tables: Tables) -> pd.DataFrame:
     processor seconds of all threads, and joules; medians over processes and blocks. `mantissa`: the
     fewest bits of it that arrived (`bench/probes.py`); `reads_host`: whether a step reads the
     host's arrays. Empty where nothing was found out."""
-    times = summary.measured(tables)
+    times, table = summary.measured(tables), summary.Index
+    processes = table(tables.processes, [*store.CONTENDER, "model", "batch", "threads"])
+    warmups, blocks = (table(t, summary.CASE) for t in (tables.warmups, tables.blocks))
+    contenders = table(tables.processes, store.CONTENDER)
     rows = [
-        case | started(tables, case) | per_step(tables, case) | probed(tables, case)
+        case
+        | started(processes.of(case), warmups.of(case))
+        | per_step(blocks.of(case))
+        | probed(contenders.of(case))
         for case in summary.planned(run)
         if tuple(case.values()) in times
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def started(tables: Tables, case: dict[str, Any]) -> dict[str, Any]:
+def started(processes: pd.DataFrame, warmups: pd.DataFrame) -> dict[str, Any]:
     """What there is to pay once, in each process."""
-    keys = [*store.CONTENDER, "model", "batch", "threads"]
-    known = {k: case[k] for k in keys if k in tables.processes}
-    processes = summary.matching(tables.processes, known)
-    warmups = summary.matching(tables.warmups, case)
     found = {k: median(processes, k) for k in ("import_seconds", "build_seconds")}
     return found | {"first_call": median(warmups, "first_call")}
 
 
-def per_step(tables: Tables, case: dict[str, Any]) -> dict[str, Any]:
+def per_step(blocks: pd.DataFrame) -> dict[str, Any]:
     """What there is to pay for each step. The power is that of the time watched, which holds the
     settling sample and a garbage collection besides."""
-    blocks = summary.matching(tables.blocks, case)
     steps = blocks["repeats"] * blocks["samples"]
     found = {
         "seconds": float((blocks["wall"] / steps).median()),
@@ -61,12 +62,11 @@ def per_step(tables: Tables, case: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def probed(tables: Tables, case: dict[str, Any]) -> dict[str, Any]:
+def probed(processes: pd.DataFrame) -> dict[str, Any]:
     """What was found out about the contender, in the process that was asked."""
-    if "mantissa" not in tables.processes:
+    if "mantissa" not in processes:
         return {}
-    contender = {k: case[k] for k in store.CONTENDER}
-    asked = summary.matching(tables.processes, contender).dropna(subset="mantissa")
+    asked = processes.dropna(subset="mantissa")
     if asked.empty:
         return {}
     last = asked.iloc[-1]

@@ -53,11 +53,11 @@ def scaling(tables: Tables) -> pd.DataFrame:
     found: dict[tuple[Any, ...], dict[int, stats.Blocks]] = {}
     for key, blocks in summary.measured(tables).items():
         found.setdefault((*key[:at], *key[at + 1 :]), {})[key[at]] = blocks
-    rows = []
+    rows, blocks_of = [], summary.Index(tables.blocks, summary.CASE)
     for key, counts in found.items():
         for threads, blocks in sorted(counts.items()) if len(counts) > 1 else ():
             case = dict(zip(SCALING, key, strict=False)) | {"threads": threads}
-            used = summary.matching(tables.blocks, case).apply(parallelism, axis=1).median()
+            used = blocks_of.of(case).apply(parallelism, axis=1).median()
             rows.append(case | gain(counts, threads, blocks) | {"processors": used})
     return pd.DataFrame(rows, columns=SCALING)
 

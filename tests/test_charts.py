@@ -20,6 +20,7 @@ from bench import charts
 from bench.charts import fonts, panels, payback, pictures, plane, theme, words
 from bench.charts.data import Data, gather
 from tests.conftest import REPOSITORY, Command
+from tests.nights import MACHINE, night
 from tests.runs import Made
 
 PHASES = ("inference", "forward", "train", "step")
@@ -47,8 +48,23 @@ def scaling(tmp_path_factory: pytest.TempPathFactory) -> Data:
 
 
 @pytest.fixture(scope="module")
-def specs(rich: Data, scaling: Data) -> dict[str, dict[str, Any]]:
-    return {**charts.draw(rich).specs, **charts.draw(scaling, only=SCALING).specs}
+def nights(tmp_path_factory: pytest.TempPathFactory) -> Data:
+    """Torch becomes slower with a new version; jax has one process on the last night."""
+    folder = tmp_path_factory.mktemp("runs")
+    who = ("torch", "jax", "mxnet", "theano")
+    for number in range(10, 26):
+        late = number > 18
+        night(folder / f"n{number:02}", number, {"torch resnet50": 1.3 if late else 1.0},
+              frameworks=who, versions={"torch": "1.1" if late else "1.0"},
+              processes=1 if number == 25 else 4, machine=MACHINE | {"memory_bytes": 16 * 2**30},
+              version="0.1")  # fmt: skip
+    return gather([folder / f"n{number}" for number in range(25, 9, -1)])
+
+
+@pytest.fixture(scope="module")
+def specs(rich: Data, scaling: Data, nights: Data) -> dict[str, dict[str, Any]]:
+    several = charts.draw(scaling, only=SCALING).specs, charts.draw(nights, only=["history"]).specs
+    return {**charts.draw(rich).specs, **several[0], **several[1]}
 
 
 def rows(spec: dict[str, Any]) -> pd.DataFrame:
@@ -73,10 +89,11 @@ def test_a_chart_becomes_a_picture_without_a_browser(name: str, specs: dict[str,
 
 def test_what_the_data_cannot_feed_is_left_out_with_the_reason(quick: Data) -> None:
     reasons = charts.draw(quick).left_out
-    assert set(reasons) == {"batch", "backward", "threads"}
+    assert set(reasons) == {"batch", "backward", "threads", "history"}
     assert "only batch 4" in reasons["batch"] and "--batch" in reasons["batch"]
     assert "measured: inference, train" in reasons["backward"]
     assert "only 2 threads" in reasons["threads"]
+    assert "several runs" in reasons["history"]
 
 
 def test_nothing_to_pay_back_is_said(tmp_path: Path) -> None:
@@ -123,6 +140,28 @@ def test_ratios_and_verdicts_are_those_of_the_summary(rich: Data, specs: Any) ->
     said = drawn[drawn["verdict"] != "the fastest"]["verdict"].value_counts().to_dict()
     assert said == measured["verdict"].value_counts().to_dict()
     assert (drawn[drawn["verdict"] == "the fastest"]["ratio"] == 1).all()
+
+
+def test_a_history_is_that_of_the_table_its_steps_marked_and_in_front(
+    nights: Data, specs: Any
+) -> None:
+    drawn, table = rows(specs["history"]), nights.history
+    assert len(drawn) == len(table) == 16 * 4 * 2 * 2
+    assert sorted(drawn["ms"]) == pytest.approx(sorted(1e3 * table["seconds"]))
+    assert drawn["low"].isna().sum() == 4 * 2 * 2  # one process: no interval
+    steps = drawn[drawn["step"].notna()]
+    assert set(steps["step"]) == {"SLOWER"} and set(steps["run"]) == {"n19"}
+    assert set(steps["contender"]) == {"torch"} and set(steps["model"]) == {"resnet50"}
+    assert steps["text"].str.fullmatch(r"×1\.[23]\d  1\.1").all()  # the version, no commit, is new
+    assert set(steps["label"]) == {"2026-11-19"}
+    assert set(drawn[drawn["number"] == 0]["run"]) == {"n10"}
+    order = specs["history"]["facet"]["sort"]
+    assert {name.split(",")[0] for name in order[:2]} == {"torch"} and "resnet50" in order[0]
+
+
+def test_a_history_needs_a_case_in_two_runs(scaling: Data) -> None:
+    reason = charts.draw(scaling, only=["history"]).left_out["history"]
+    assert "no case was measured in two runs" in reason
 
 
 def test_the_mean_over_networks_is_geometric(specs: Any) -> None:
@@ -299,7 +338,7 @@ def test_every_word_of_a_chart_has_its_chinese() -> None:
 
 def test_chinese_charts_say_the_same_in_chinese(rich: Data, specs: Any) -> None:
     drawn = charts.draw(rich, "zh").specs
-    assert set(drawn) == set(specs) - SCALING
+    assert set(drawn) == set(specs) - SCALING - {"history"}
     for name, spec in drawn.items():
         assert spec["title"]["text"] == words.ZH[specs[name]["title"]["text"]]
         assert len(rows(spec)) == len(rows(specs[name]))

@@ -14,6 +14,7 @@ from bench.claims import plan
 from bench.claims.rule import RULES
 from bench.errors import BenchError
 from bench.session import Options
+from bench.store import load
 from tests.conftest import REPOSITORY, Command
 from tests.journals import times, written
 
@@ -123,6 +124,20 @@ def test_one_statement_is_shown_with_its_evidence(command: Command, run: Path) -
     assert [row["id"] for row in rows] == ["pytorch-fastest"]
     cell = rows[0]["evidence"][0]
     assert cell["contender"] == "torch eager" and cell["low"] < cell["value"] < cell["high"]
+
+
+def test_what_is_compared_has_its_chinese() -> None:
+    """The finding's words on no run at all: those of every test, of every rule and verdict."""
+    from bench.claims.words import ZH, said
+
+    assert set(RULES) <= set(ZH)
+    for judged in claims.judge(claims.load(), load()):
+        for outcome in judged.outcomes:
+            what = outcome.finding.metric.partition(", expected ")[0]
+            assert what in ZH, f"{judged.claim.id}: {what!r} has no Chinese"
+            assert ("，应为 " in said(outcome.finding.metric, "zh")) == (what != "not measured")
+    assert said("of 3 tests hold", "zh") == "项检验成立（共 3 项）"
+    assert said("my own, expected < 1", "zh") == "my own，应为 < 1"
 
 
 def test_verdicts_in_chinese(command: Command) -> None:

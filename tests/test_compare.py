@@ -36,6 +36,20 @@ def test_a_slowdown_is_found_where_it_is_and_nowhere_else(tmp_path: Path) -> Non
     assert compare.count(frame["verdict"]) == 2
 
 
+def test_what_matters_stands_first_the_greatest_effect_on_top(tmp_path: Path) -> None:
+    names = ("jax", "mxnet", "torch", "theano")
+    change = {"theano": 1.3, "torch resnet50": 1.6, "torch lenet5": 0.6, "mxnet": 0.8}
+    base = night(tmp_path / "a", 1, noise=0.003, frameworks=(*names, "keras"))
+    new = night(tmp_path / "b", 2, change, noise=0.003, frameworks=(*names, "keras"), fails="keras")
+    frame = compare.compare(base, new)
+    words = list(dict.fromkeys(frame["verdict"]))
+    assert words == ["SLOWER", "LOST", "FASTER", "SAME"]
+    slower = frame[frame["verdict"] == "SLOWER"]
+    assert slower["model"].iloc[0] == "resnet50" and slower["ratio"].is_monotonic_decreasing
+    assert frame[frame["verdict"] == "FASTER"]["ratio"].is_monotonic_increasing
+    assert len(frame) == 4 * len(names) + 4 and list(frame.index) == list(range(len(frame)))
+
+
 def test_a_difference_within_the_margin_is_no_regression(tmp_path: Path) -> None:
     base = night(tmp_path / "a", 1, noise=0.001)
     new = night(tmp_path / "b", 2, {"torch": 1.04}, noise=0.001)

@@ -105,7 +105,7 @@ def test_the_first_night_has_nothing_to_compare_with(place: Path, spend: Spend) 
         "doctor",
         "run --out nights/1 --device cpu --profile smoke",
         "report nights/1 --out nights/1/report",
-        "history nights --fail-on regression",
+        "history nights --chart nights/1/report/history.svg --fail-on regression",
     ]
     assert record(place, "1") == {
         "name": "1", "status": 0, "regression": False, "good": True, "base": "",

@@ -21,7 +21,9 @@ from bench.errors import unknown
 
 __all__ = ["CHARTS", "Data", "Drawn", "draw", "gather", "newest"]
 
-CHARTS = ("overview", "speed", "ratios", "memory", "batch", "backward", "payback", "threads")
+CHARTS = (
+    "overview", "speed", "ratios", "memory", "batch", "backward", "payback", "threads", "history",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -51,17 +51,17 @@ KEPT = ("forward", "backward", "low", "high", "name", "label_y")
 def rows(data: Data) -> pd.DataFrame:
     """Milliseconds forward and backward of every case that has both phases."""
     samples = data.tables.samples
-    groups = dict(iter(samples[samples["phase"].isin(NEEDS)].groupby([*CASE, "phase"])))
-    found = []
+    groups = summary.grouped(samples[samples["phase"].isin(NEEDS)], [*CASE, "phase"])
+    drawn = []
     for row in data.measured[data.measured["phase"] == "train"].to_dict("records"):
         pair = [groups.get((*(row[c] for c in CASE), phase)) for phase in NEEDS]
-        blocks = [summary.blocks(frame) for frame in pair if frame is not None]
+        blocks = [found for found in pair if found is not None]
         times = derived(*blocks) if len(blocks) == len(NEEDS) else None
         if times:
             ratio = times["ratio"]
             name = f"{row['contender']}  ×{significant(ratio)}"
-            found.append(row | times | {"name": name, "phase": None})
-    return pd.DataFrame(found)
+            drawn.append(row | times | {"name": name, "phase": None})
+    return pd.DataFrame(drawn)
 
 
 def derived(forward: stats.Blocks, train: stats.Blocks) -> dict[str, float] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,13 @@ class Data:
     """Runs, ready to be drawn.
 
     summary: the rows of `summary.summarise` with `run`, `machine`, and `contender`, a name that is
-    as short as the others allow. tables: of all runs. headers: of each run by name."""
+    as short as the others allow. tables: of all runs. headers: of each run by name. runs: where
+    they are."""
 
     summary: pd.DataFrame
     tables: Tables
     headers: dict[str, dict[str, Any]]
+    runs: Sequence[Run] = ()
 
     @property
     def measured(self) -> pd.DataFrame:
@@ -40,6 +43,14 @@ class Data:
     def contenders(self) -> list[str]:
         """Every name, measured or not; their order gives colours and shapes."""
         return sorted(set(self.summary["contender"]))
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """Each case over the runs, oldest first, with its steps (`bench.history.table`) and
+        `contender`; raises BenchError where steps cannot be found."""
+        from bench import history  # needs ruptures, which no other chart does
+
+        return named(history.table(history.find(run.folder for run in self.runs)))
 
 
 def newest(folder: Path = Path("results")) -> tuple[Path, ...]:
@@ -65,7 +76,7 @@ def gather(folders: Sequence[Path]) -> Data:
     ]
     summaries = named(joined(frames))
     summaries[NUMBERS] = summaries[NUMBERS].astype(float)
-    return Data(summaries, together(tables), headers)
+    return Data(summaries, together(tables), headers, runs)
 
 
 def machine(header: dict[str, Any]) -> str:

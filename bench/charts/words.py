@@ -17,6 +17,7 @@ ZH = {
     "Forward against backward": "前向与反向",
     "First call, and the steps that pay it back": "首次调用与收回所需步数",
     "Thread scaling": "线程扩展性",
+    "Times over many runs": "多次运行的用时变化",
     # axes, columns and legends
     "time of a step, ms": "单步用时（毫秒）",
     "times as long as the fastest": "用时为最快者的倍数",
@@ -72,6 +73,9 @@ ZH = {
     "First call: tracing and compiling included. A diamond, and after how many steps: it catches "
     "up with the one that starts quickest.":
     "首次调用含追踪与编译。菱形及步数：经过这么多步后追平启动最快者。",
+    "A point for each run with its 95% interval, and the level it belongs to. A triangle: from "
+    "there on the level is another, by this factor; with version and commit where these are new.":
+    "每点为一次运行及其 95% 区间，线为所属水平。三角：水平自此按所示倍数改变，附新的版本与提交。",
     "The dashed line is ideal: twice the threads, half the time.":
     "虚线为理想情形：线程加倍，用时减半。",
 }  # fmt: skip

@@ -68,13 +68,12 @@ def measured(tables: Tables, metric: str) -> Measured:
     wrong = tables.outcomes[tables.outcomes["status"] == "wrong"][KEY]
     bad = set(wrong.itertuples(index=False, name=None))  # found out while they ran
     found: Measured = {}
-    for key, group in frame.groupby(KEY):
+    for key, blocks in summary.grouped(frame, KEY).items():
         if key in bad:
             continue
-        named: Any = key
-        run, framework, mode, tuned, *cell = named
+        run, framework, mode, tuned, *cell = key
         places = found.setdefault(Contender(framework, mode, bool(tuned)), {})
-        places[run, Cell(*cell)] = summary.blocks(group)
+        places[run, Cell(*cell)] = blocks
     return found
 
 

@@ -57,7 +57,7 @@ def command(words: tuple[str, ...], file: Path | None, lang: str, as_json: bool)
         emit(rows)
     elif chosen:
         for row in rows:
-            show(row, WORDS[lang])
+            show(row, lang)
     else:
         overview(rows, lang)
 
@@ -88,12 +88,14 @@ def measured(runs: list[Path]) -> Tables:
 
 def overview(rows: list[dict[str, Any]], lang: str) -> None:
     """A line for each claim, and how many there are of each verdict."""
+    from bench.claims.words import said
+
     words = WORDS[lang]
     table = [
         {"id": r["id"],
          "statement": " ".join((r["statement"][lang] or r["statement"]["en"]).split()),
          "verdict": words[r["verdict"]], "effect": effect(r["effect"]["value"], r["interval"]),
-         "of": r["effect"]["metric"]}
+         "of": said(r["effect"]["metric"], lang)}
         for r in rows
     ]  # fmt: skip
     columns = [words[key] for key in ("claim", "statement", "verdict", "effect", "of")]
@@ -114,17 +116,22 @@ def effect(value: float | None, interval: list[float | None] | None) -> str:
     return f"{value:.6g}" if low == high else f"{value:.3g} ({low:.3g} to {high:.3g})"
 
 
-def show(row: dict[str, Any], words: dict[str, str]) -> None:
+def show(row: dict[str, Any], lang: str) -> None:
     """One claim: the sentence, the verdict, each test, on what it depends, the comparisons."""
+    from bench.claims.words import said
+
+    words = WORDS[lang]
     for text in filter(None, row["statement"].values()):
         click.echo(text)
     figure = effect(row["effect"]["value"], row["interval"])
-    click.echo(f"\n{row['id']}: {words[row['verdict']]}  {figure}  {row['effect']['metric']}")
+    metric = said(row["effect"]["metric"], lang)
+    click.echo(f"\n{row['id']}: {words[row['verdict']]}  {figure}  {metric}")
     for key in ("population", "for", "against", "note"):
         if row[key]:
             click.echo(f"  {words[key]}: {row[key]}")
     tests = [
-        {"verdict": words[t["verdict"]], "rule": t["rule"], "of": t["metric"],
+        {"verdict": words[t["verdict"]], "rule": said(t["rule"], lang),
+         "of": said(t["metric"], lang),
          "effect": effect(t["value"], [t["low"], t["high"]])}
         for t in row["tests"]
     ]  # fmt: skip
@@ -133,12 +140,12 @@ def show(row: dict[str, Any], words: dict[str, str]) -> None:
         split = [
             {"on": d["on"], "value": d["value"],
              "effect": effect(d["effect"], [d["low"], d["high"]]), "verdict": words[d["verdict"]],
-             "of": d["of"]}
+             "of": said(d["of"], lang)}
             for d in row["depends"]
         ]  # fmt: skip
         columns = [words[key] for key in ("on", "value", "effect", "verdict", "of")]
         show_rows(words["depends"], columns, split)
-    evidence(row["evidence"], words)
+    evidence(row["evidence"], lang)
     for text in row["missing"]:
         click.echo(f"{words['missing']}: {text}")
 
@@ -147,8 +154,11 @@ PLACES = ("run", "framework", "contender", "rival", "model", "base", "nodes", "o
           "batch", "device", "moment", "data", "epochs")  # fmt: skip
 
 
-def evidence(rows: list[dict[str, Any]], words: dict[str, str]) -> None:
+def evidence(rows: list[dict[str, Any]], lang: str) -> None:
     """The comparisons behind a verdict, those that are decided first."""
+    from bench.claims.words import said
+
+    words = WORDS[lang]
     if not rows:
         return
     first = sorted(rows, key=lambda row: row["holds"] is None)[:MOST]
@@ -157,7 +167,7 @@ def evidence(rows: list[dict[str, Any]], words: dict[str, str]) -> None:
         {key: str(row.get(key, "")) for key in keys}
         | {"value": str(row["found"]) if "found" in row
            else effect(row["value"], [row["low"], row["high"]]),
-           "holds": {True: "yes", False: "no", None: "open"}[row["holds"]]}
+           "holds": said({True: "yes", False: "no", None: "open"}[row["holds"]], lang)}
         for row in first
     ]  # fmt: skip
     left = len(rows) - len(first)

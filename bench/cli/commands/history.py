@@ -18,14 +18,21 @@ if TYPE_CHECKING:
 
 @click.command(name="history")
 @click.argument("places", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN|FOLDER...]")
+@click.option("--chart", type=click.Path(path_type=Path), metavar="FILE", help="svg, png or json.")
+@click.option("--lang", default="en", show_default=True, metavar="en|zh", help="Of the chart.")
 @fail_on_option
 @json_option
-def command(places: tuple[Path, ...], fail_on: str, as_json: bool) -> None:
+def command(
+    places: tuple[Path, ...], chart: Path | None, lang: str, fail_on: str, as_json: bool
+) -> None:
     """Where times of runs (or folders of them; default: results) changed for good, and what changed
     there. Exit status 1 if the last run brings a slowdown to light."""
     from bench import history, stats
 
-    frame = history.table(history.find(places or (Path("results"),)))
+    runs = history.find(places or (Path("results"),))
+    if chart:
+        draw([run.folder for run in runs], chart, lang)
+    frame = history.table(runs)
     words = {
         "regression": (stats.SLOWER,), "change": (stats.SLOWER, stats.FASTER), "nothing": (),
     }[fail_on]  # fmt: skip
@@ -34,6 +41,19 @@ def command(places: tuple[Path, ...], fail_on: str, as_json: bool) -> None:
     else:
         show(frame)
     sys.exit(1 if history.alarms(frame, words) else 0)
+
+
+def draw(folders: list[Path], path: Path, lang: str) -> None:
+    """The chart as a file, or why there is none; raises BenchError for a kind of file or a language
+    that there is not."""
+    from bench import cases, charts, console
+    from bench.charts import pictures
+
+    (kind,) = cases.choice("format", path.suffix.removeprefix("."), pictures.FORMATS)
+    drawn = charts.draw(charts.gather(folders), lang, ["history"], pictures.font(lang))
+    for spec in drawn.specs.values():
+        pictures.write({path.stem: spec}, path.parent, [kind])
+    console.say(drawn.left_out.get("history") or str(path))
 
 
 def show(frame: pd.DataFrame) -> None:
