@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from bench import cli, envs, gate, memory
 from bench.cases import Contender
@@ -80,6 +81,20 @@ def pytest_configure() -> None:
     if number and hasattr(os, "sched_setaffinity"):
         processors = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {processors[int(number) % len(processors)]})
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadgroup` the tests of a contender, `test_name[torch eager|lenet5]`, run in one
+    process, one after the other: its framework is imported once."""
+    return Together(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+class Together(LoadScopeScheduling):
+    """Groups by what stands first in the brackets; who has none is a group of one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        _, bracket, parameters = nodeid.partition("[")
+        return parameters.rstrip("]").split("|")[0] if bracket else nodeid
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -65,9 +65,8 @@ def bad(verdicts: list[Verdict]) -> list[str]:
 
 
 def alike(contender: Contender, *more: str, worker: str = "") -> Any:
-    """Parameters of a test that shares a worker with others: all run in one process of pytest."""
-    group = pytest.mark.xdist_group(f"{contender} {worker}")
-    return pytest.param(contender, *more, marks=group, id="-".join(map(str, (contender, *more))))
+    """Parameters of a test that shares a worker with others: see conftest's scheduler."""
+    return pytest.param(contender, *more, id="|".join([f"{contender}{worker}", *more]))
 
 
 @cache
@@ -154,7 +153,7 @@ def test_training_is_the_same(contender: Contender, checker: Checker) -> None:
     assert [v.reason for v in verdicts] == [declared(contender)]
 
 
-@pytest.fixture(scope="module", params=[alike(c, worker="wrong") for c in PAIRS if is_default(c)])
+@pytest.fixture(scope="module", params=[alike(c, worker=" wrong|") for c in PAIRS if is_default(c)])
 def wrong(
     request: pytest.FixtureRequest, entrants: Entrants, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Checker]:
