@@ -37,18 +37,22 @@ class Failure(Exception):
         self.reason = reason
 
 
-def processors(threads: int) -> list[int]:
-    """The first `threads` processors that this process may use."""
+def processors(threads: int, seat: int = 0) -> list[int]:
+    """The first `threads` processors that this process may use; for workers side by side, numbered
+    from 0, each its own while there are enough."""
     if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))[:threads]
-    return list(range(min(threads, os.cpu_count() or 1)))
+        usable = sorted(os.sched_getaffinity(0))
+    else:
+        usable = list(range(os.cpu_count() or 1))
+    first = seat * threads
+    return sorted({usable[(first + n) % len(usable)] for n in range(threads)})
 
 
-def environment(threads: int, variables: Mapping[str, str]) -> dict[str, str]:
+def environment(threads: int, variables: Mapping[str, str], seat: int = 0) -> dict[str, str]:
     """A whitelist of ours, the thread settings, then the framework's own settings."""
     kept = {k: os.environ[k] for k in KEPT if k in os.environ}
     limits = {name: str(threads) for name in THREADS}
-    cpus = ",".join(map(str, processors(threads)))
+    cpus = ",".join(map(str, processors(threads, seat)))
     fixed = {"CONVMARK_CPUS": cpus, "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
     return kept | limits | fixed | dict(variables)
 
@@ -63,8 +67,9 @@ class Worker:
         threads: int = 1,
         variables: Mapping[str, str] | None = None,
         log: Path | None = None,
+        seat: int = 0,
     ) -> None:
-        """Start `adapter` under `python`; what it prints goes to `log`.
+        """Start `adapter` under `python`; what it prints goes to `log`. `seat`: see `processors`.
 
         It runs in a folder of its own, removed when it ends: frameworks leave files behind where
         they run (MindSpore its `rank_0`). All paths that it is given are absolute."""
@@ -81,7 +86,7 @@ class Worker:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=errors,
-                    env=environment(threads, variables or {}),
+                    env=environment(threads, variables or {}, seat),
                     start_new_session=True,
                 )
         except OSError:

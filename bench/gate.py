@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
+from itertools import count
 from pathlib import Path
 from signal import SIGKILL
-from threading import Event, get_ident
+from threading import Event, Lock, get_ident
 
 from bench import envs
 from bench.cases import Contender
@@ -48,9 +49,10 @@ Report = Callable[[str, list[Verdict]], None]
 class Gate:
     """What is the same for all checks of a run. `logs` is the folder for the workers' output.
 
-    `jobs` contenders are checked at a time: nothing is timed here, and compiling, which takes most
-    of the time, keeps one processor busy. Networks are checked on smaller images where their
-    weights allow it (`Graph.for_checks`), or as they are with `full_size`."""
+    `jobs` contenders are checked at a time, on processors of their own while there are enough:
+    nothing is timed here, and compiling, which takes most of the time, keeps one processor busy;
+    threads that spin would keep the other from its work. Networks are checked on smaller images
+    where their weights allow it (`Graph.for_checks`), or as they are with `full_size`."""
 
     entrants: Entrants
     device: str
@@ -61,6 +63,8 @@ class Gate:
     full_size: bool = False
     live: set[Worker] = field(default_factory=set, compare=False, repr=False)
     stopped: Event = field(default_factory=Event, compare=False, repr=False)
+    taken: set[int] = field(default_factory=set, compare=False, repr=False)  # seats
+    lock: Lock = field(default_factory=Lock, compare=False, repr=False)
 
     def check(
         self, contenders: Sequence[Contender], graphs: Sequence[Graph], report: Report
@@ -123,12 +127,13 @@ class Gate:
     ) -> Iterator[tuple[int, list[Verdict]]]:
         """One worker for these networks of the subject, a new one after each that died."""
         worker: Worker | None = None
+        seat = self.seat()
         try:
             with tempfile.TemporaryDirectory(prefix="convmark-") as folder:
                 for index in left:
                     try:
                         if worker is None or worker.process.poll() is not None:
-                            worker = self.start(entrant)
+                            worker = self.start(entrant, seat)
                     except Failure as failure:
                         graph = subject.graphs[index]
                         yield index, failed(entrant.contender, subject, graph, failure)
@@ -136,15 +141,23 @@ class Gate:
                     checker = Checker(worker, entrant.contender, Path(folder), entrant.equal_maxima)
                     yield index, subject.examine(checker, index)
         finally:
+            self.taken.discard(seat)
             if worker:
                 self.live.discard(worker)
                 worker.kill()
 
-    def start(self, entrant: Entrant) -> Worker:
+    def seat(self) -> int:
+        """The first that is free: which processors a worker has beside others."""
+        with self.lock:
+            found = next(number for number in count() if number not in self.taken)
+            self.taken.add(found)
+        return found
+
+    def start(self, entrant: Entrant, seat: int) -> Worker:
         """A worker that has imported its framework, in true fp32."""
         if self.stopped.is_set():
             raise Failure("died", "the check was stopped")
-        worker = start(entrant, self.device, "fp32", self.threads, self.logs)
+        worker = start(entrant, self.device, "fp32", self.threads, self.logs, seat)
         self.live.add(worker)
         if self.stopped.is_set():
             worker.signal(SIGKILL)
@@ -175,13 +188,15 @@ def keep(path: Path, verdicts: Sequence[Verdict]) -> None:
     part.replace(path)
 
 
-def start(entrant: Entrant, device: str, precision: str, threads: int, logs: Path) -> Worker:
+def start(
+    entrant: Entrant, device: str, precision: str, threads: int, logs: Path, seat: int = 0
+) -> Worker:
     """A worker that has imported its framework; what it said of itself is its `about`.
 
     Raises Failure."""
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"{str(entrant.contender).replace(' ', '-')}.log"
-    worker = Worker(entrant.python, entrant.adapter, threads, entrant.variables(threads), log)
+    worker = Worker(entrant.python, entrant.adapter, threads, entrant.variables(threads), log, seat)
     mode = entrant.contender.mode
     try:
         worker.about = worker.call(

@@ -156,6 +156,14 @@ def test_a_worker_is_bound_to_its_processors_and_sees_only_the_whitelist(
         assert os.sched_getaffinity(running.process.pid) == set(processors(1))
 
 
+def test_workers_side_by_side_have_processors_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5, 6, 9})
+    assert [processors(1, seat) for seat in range(5)] == [[3], [5], [6], [9], [3]]
+    assert [processors(2, seat) for seat in range(3)] == [[3, 5], [6, 9], [3, 5]]
+    assert processors(8) == [3, 5, 6, 9]
+    assert environment(2, {}, 1)["CONVMARK_CPUS"] == "6,9"
+
+
 def warm(running: Worker, files: dict[str, str], phase: str, shortest: float = 0.0) -> Any:
     running.call("hello", 30, **HELLO)
     running.call("build", 30, graph=files["graph"], weights=files["weights"])

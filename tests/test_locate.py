@@ -11,6 +11,8 @@ import pytest
 
 from bench import gate, locate, models
 from bench.cases import Contender
+from bench.client import Failure, Worker
+from bench.entrants import Entrant
 from bench.graph import Graph, Tensor, build
 from bench.parity import Checker, Referee, Verdict
 from bench.subjects import LARGEST, MOST, Subject, portions
@@ -153,6 +155,25 @@ def test_the_referee_is_asked_once_for_all(tmp_path: Path, monkeypatch: pytest.M
     judge = gate.Gate(fakes(*contenders), "cpu", 1, tmp_path, jobs=2)
     assert all(v.ok for v in judge.check(contenders, [network("none")], silent))
     assert made == ["none"]
+
+
+def test_frameworks_at_a_time_have_seats_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seats: list[int] = []
+    both = Barrier(2, timeout=30)
+
+    def start(self: gate.Gate, entrant: Entrant, seat: int) -> Worker:
+        seats.append(seat)
+        both.wait()
+        raise Failure("error", "not wanted")
+
+    monkeypatch.setattr(gate.Gate, "start", start)
+    contenders = [Contender("toy", "plain"), Contender("toy", "other")]
+    judge = gate.Gate(fakes(*contenders), "cpu", 1, tmp_path, jobs=2)
+    judge.check(contenders, [network("none")], silent)
+    judge.check(contenders, [network("none")], silent)
+    assert sorted(seats) == [0, 0, 1, 1]  # and given back
 
 
 def test_an_interrupt_ends_the_workers(tmp_path: Path) -> None:

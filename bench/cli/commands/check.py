@@ -13,7 +13,6 @@ from bench.cli.options import (
     framework_option,
     json_option,
     mode_option,
-    threads_option,
     untuned_option,
 )
 from bench.cli.output import emit
@@ -32,7 +31,11 @@ if TYPE_CHECKING:
 @mode_option("all")
 @untuned_option
 @device_option
-@threads_option
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Of each; default: its share of the processors.",
+)
 @click.option("--fresh", is_flag=True, help="Do not take results from the cache.")
 @click.option("--full-size", is_flag=True, help="Never on smaller images than the network's own.")
 @click.option(
@@ -63,7 +66,8 @@ def command(
     graphs = [] if model == subjects.OPERATORS else models.select(model)
     watch, logs = console.Watch(), envs.cache_dir() / "logs" / "check"
     entrants = session.provision(contenders, device, watch)
-    threads, jobs = threads or machine.processors(), jobs or machine.processors()
+    jobs = jobs or machine.processors()
+    threads = threads or max(1, machine.processors() // jobs)
     judge = gate.Gate(entrants, device, threads, logs, not fresh, jobs, full_size)
     verdicts = session.pass_gate(judge, contenders, graphs, watch, training)
     if as_json:
