@@ -9,14 +9,14 @@ from threading import Barrier, Lock
 
 import pytest
 
-from bench import gate, locate, models
+from bench import client, gate, locate, models
 from bench.cases import Contender
 from bench.client import Failure, Worker
 from bench.entrants import Entrant
 from bench.graph import Graph, Tensor, build
 from bench.parity import Checker, Referee, Verdict
 from bench.subjects import LARGEST, MOST, Subject, portions
-from tests.conftest import fakes, mistaken
+from tests.conftest import fake, fakes, mistaken
 from tests.test_parity import network, silent
 
 #          mistake: the node and a piece of what is said of it
@@ -174,6 +174,16 @@ def test_frameworks_at_a_time_have_seats_of_their_own(
     judge.check(contenders, [network("none")], silent)
     judge.check(contenders, [network("none")], silent)
     assert sorted(seats) == [0, 0, 1, 1]  # and given back
+
+
+def test_a_worker_takes_the_seat_that_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    bound = client.processors
+    monkeypatch.setattr(client, "processors", lambda n, seat=0: seen.append(seat) or bound(n, seat))
+    gate.Gate(fakes(Contender("toy", "plain")), "cpu", 1, tmp_path).start(fake("toy"), 3).kill()
+    assert seen == [3]
 
 
 def test_an_interrupt_ends_the_workers(tmp_path: Path) -> None:
