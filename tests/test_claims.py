@@ -146,6 +146,17 @@ def test_verdicts_in_chinese(command: Command) -> None:
     assert "CONFIRMED" in english.out and "证实" not in english.out
 
 
+def test_what_counts_for_and_against_has_its_chinese(command: Command) -> None:
+    for claim in claims.load():
+        texts = [
+            key for key in ("population", "for", "against", "note") if key != "note" or claim.note
+        ]
+        assert sorted(claim.chinese) == sorted(texts), claim.id
+    chinese = command("claims", "small-kernels", "--lang", "zh").out
+    assert "更多的 ReLU" in chinese and "Whether more ReLUs" not in chinese
+    assert "Whether more ReLUs" in command("claims", "small-kernels").out
+
+
 def test_a_word_that_is_neither_run_nor_statement(command: Command) -> None:
     done = command("claims", "pytorch-fast")
     assert done.status == 2 and "Did you mean 'pytorch-fastest'?" in done.err
@@ -179,6 +190,12 @@ def test_a_claim_of_one_s_own(command: Command, run: Path, tmp_path: Path) -> No
         ('for = "it is"', "", "for is missing or not a text"),
         ('id = "mine"', "", "[[claim]] 1: id is missing"),
         ("[[claim]]", "[[claims]]", "unknown key 'claims'. Did you mean 'claim'?"),
+        ("[[claim.test]]", "chinese = 1\n[[claim.test]]", "[[claim]] mine: chinese is no table"),
+        (
+            "[[claim.test]]",
+            '[claim.chinese]\nfro = "a"\n[[claim.test]]',
+            "chinese: unknown key 'fro'. Did you mean 'for'?",
+        ),
         ("[[claim.test]]", "[claim.test]", "at least one [[claim.test]] must judge it"),
         ("[[claim]]", "[[claim", "mine.toml: "),
     ],

@@ -82,6 +82,7 @@ class Judged:
             "for": claim.supports,
             "against": claim.opposes,
             "note": claim.note,
+            "chinese": dict(claim.chinese),
         }  # fmt: skip
 
 

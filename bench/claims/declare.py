@@ -16,13 +16,14 @@ from bench.errors import BenchError, unknown
 DOCUMENT = Path(__file__).resolve().parents[1] / "claims.toml"
 TEXTS = ("id", "en", "population", "for", "against")  # must be there
 MAY = ("zh", "note")
-KEYS = (*TEXTS, *MAY, "test")
+CHINESE = ("population", "for", "against", "note")  # may be there in Chinese too: [claim.chinese]
+KEYS = (*TEXTS, *MAY, "chinese", "test")
 
 
 @dataclass(frozen=True)
 class Claim:
     """A statement, and the tests that judge it; `supports` and `opposes` say in words what counts
-    for and against it, `note` what is not judged."""
+    for and against it, `note` what is not judged; `chinese` has these in Chinese, by key."""
 
     id: str
     zh: str
@@ -31,6 +32,7 @@ class Claim:
     supports: str
     opposes: str
     note: str
+    chinese: Mapping[str, str]
     tests: tuple[Rule, ...]
 
     def needs(self) -> list[Needs]:
@@ -73,7 +75,17 @@ def read(row: Mapping[str, Any], place: str) -> Claim:
         raise BenchError(f"{place}: test is missing: at least one [[claim.test]] must judge it")
     judged = [test(entry, f"{place}: test {n}") for n, entry in enumerate(tests, 1)]
     texts["supports"], texts["opposes"] = texts.pop("for"), texts.pop("against")
-    return Claim(**texts, tests=tuple(judged))
+    return Claim(**texts, chinese=chinese(row, place), tests=tuple(judged))
+
+
+def chinese(row: Mapping[str, Any], place: str) -> dict[str, str]:
+    """What of a claim's [claim.chinese] is there; raises BenchError."""
+    table, place = row.get("chinese", {}), f"{place}: chinese"
+    if not isinstance(table, Mapping):
+        raise BenchError(f"{place} is no table")
+    for key in table.keys() - set(CHINESE):
+        raise BenchError(f"{place}: {unknown('key', key, CHINESE)}")
+    return {key: text(table, key, place, True) for key in CHINESE if key in table}
 
 
 def text(row: Mapping[str, Any], key: str, place: str, needed: bool) -> str:

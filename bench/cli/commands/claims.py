@@ -126,9 +126,10 @@ def show(row: dict[str, Any], lang: str) -> None:
     figure = effect(row["effect"]["value"], row["interval"])
     metric = said(row["effect"]["metric"], lang)
     click.echo(f"\n{row['id']}: {words[row['verdict']]}  {figure}  {metric}")
+    told = row | (row["chinese"] if lang == "zh" else {})
     for key in ("population", "for", "against", "note"):
-        if row[key]:
-            click.echo(f"  {words[key]}: {row[key]}")
+        if told[key]:
+            click.echo(f"  {words[key]}: {told[key]}")
     tests = [
         {"verdict": words[t["verdict"]], "rule": said(t["rule"], lang),
          "of": said(t["metric"], lang),
