@@ -83,7 +83,8 @@ def placed(processes: pd.DataFrame, tables: Tables) -> pd.DataFrame:
         return processes.iloc[:0]
     where = [*NETWORK, "device", "precision", "threads"]
     known = tables.blocks[where].drop_duplicates()
-    return processes.merge(known, on=NETWORK).assign(phase="")
+    own = [name for name in ("device", "precision", "threads") if name in processes]
+    return processes.merge(known, on=[*NETWORK, *own]).assign(phase="")
 
 
 def words_of(place: Place, runs: Collection[str]) -> dict[str, Any]:
