@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 from filelock import FileLock, Timeout
 
+from bench import envs
 from tests.conftest import REPOSITORY
 
 STUB = """
@@ -212,8 +213,8 @@ def test_two_nights_never_share_a_machine(
     spend: Spend, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(nightly, "FileLock", lambda path: FileLock(path, timeout=0))
-    (place / "cache").mkdir()
-    with FileLock(place / "cache" / "nightly.lock"):
+    envs.cache_dir().mkdir(parents=True)
+    with FileLock(envs.cache_dir() / "nightly.lock"):
         assert isinstance(spend("1").exception, Timeout)
     assert not (place / "calls.txt").exists()
 
