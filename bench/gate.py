@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from itertools import count
@@ -127,9 +128,8 @@ class Gate:
     ) -> Iterator[tuple[int, list[Verdict]]]:
         """One worker for these networks of the subject, a new one after each that died."""
         worker: Worker | None = None
-        seat = self.seat()
-        try:
-            with tempfile.TemporaryDirectory(prefix="convmark-") as folder:
+        with self.seat() as seat, tempfile.TemporaryDirectory(prefix="convmark-") as folder:
+            try:
                 for index in left:
                     try:
                         if worker is None or worker.process.poll() is not None:
@@ -140,18 +140,21 @@ class Gate:
                         continue
                     checker = Checker(worker, entrant.contender, Path(folder), entrant.equal_maxima)
                     yield index, subject.examine(checker, index)
-        finally:
-            self.taken.discard(seat)
-            if worker:
-                self.live.discard(worker)
-                worker.kill()
+            finally:
+                if worker:
+                    self.live.discard(worker)
+                    worker.kill()
 
-    def seat(self) -> int:
-        """The first that is free: which processors a worker has beside others."""
+    @contextmanager
+    def seat(self) -> Iterator[int]:
+        """The first that is free, for a while: which processors a worker has beside others."""
         with self.lock:
             found = next(number for number in count() if number not in self.taken)
             self.taken.add(found)
-        return found
+        try:
+            yield found
+        finally:
+            self.taken.discard(found)
 
     def start(self, entrant: Entrant, seat: int) -> Worker:
         """A worker that has imported its framework, in true fp32."""

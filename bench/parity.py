@@ -233,13 +233,19 @@ class Checker:
             found = getattr(self, phase)()
         except Failure as failure:
             return self.failed(referee, phase, failure)
-        result = compare(found, getattr(referee, phase))
-        if phase == "training" and result["status"] == "wrong" and self.equal_maxima:
-            result = compare(found, referee.sharing)
+        result = self.compared(found, referee, phase)
         result["parameters"] = count
         if result["status"] == "wrong":
             result["reason"] += f"; {self.located(referee, phase)}"
         return self.verdict(referee, phase, result)
+
+    def compared(self, found: Arrays, referee: Referee, phase: str) -> dict[str, Any]:
+        """With what the referee says; of who gives the gradient to each of equal maxima, with that
+        too."""
+        result = compare(found, getattr(referee, phase))
+        if phase == "training" and result["status"] == "wrong" and self.equal_maxima:
+            return compare(found, referee.sharing)
+        return result
 
     def located(self, referee: Referee, phase: str) -> str:
         """The first wrong node in words; the worker is left with some prefix of the network."""
@@ -248,7 +254,7 @@ class Checker:
             part = Referee(graph, len(referee.x))
             try:
                 self.build(part)
-                result = compare(getattr(self, phase)(), getattr(part, phase))
+                result = self.compared(getattr(self, phase)(), part, phase)
             except Failure as failure:
                 if failure.status != "error":
                     raise

@@ -58,14 +58,14 @@ def fakes(*contenders: Contender) -> dict[Contender, Any]:
 
 
 @contextmanager
-def mistaken(folder: Path) -> Iterator[Checker]:
-    """The checker of a worker whose framework, else correct, has the mistake that the network's
-    name says: see tests/adapters/wrong.py."""
+def mistaken(folder: Path, mode: str = "plain", equal_maxima: str = "") -> Iterator[Checker]:
+    """The checker of a worker whose framework, else that mode of toy.py, has the mistake that the
+    network's name says: see tests/adapters/wrong.py."""
     entrant = fake("wrong")
     variables = entrant.variables(1) | {"CONVMARK_REAL": str(ADAPTERS / "toy.py")}
     with Worker(entrant.python, ADAPTERS / "wrong.py", 1, variables, folder / "log") as worker:
-        worker.call("hello", 60, mode="plain", device="cpu", precision="fp32", threads=1)
-        yield Checker(worker, entrant.contender, folder)
+        worker.call("hello", 60, mode=mode, device="cpu", precision="fp32", threads=1)
+        yield Checker(worker, entrant.contender, folder, equal_maxima)
 
 
 def worker(name: str, log: Path) -> Worker:

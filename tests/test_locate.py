@@ -50,6 +50,20 @@ def test_what_all_prefixes_share_is_named_too(wrong: Checker) -> None:
     assert "what all prefixes share" in verdicts[1].reason
 
 
+def twice_pooled(x: Tensor) -> Tensor:
+    """Windows that overlap give the next pooling equal maxima."""
+    return x.conv(4, 3).maxpool(2, 1).maxpool(2, 2).lrn(3, 0.1, 0.75, 1.0).flatten().dense(3)
+
+
+def test_a_gradient_to_each_of_equal_maxima_is_not_named_where_it_is_declared(
+    tmp_path: Path,
+) -> None:
+    referee = Referee(build(twice_pooled, "lrn_alpha", (2, 9, 9)))
+    with mistaken(tmp_path, "every_maximum", "each has the gradient") as checker:
+        reasons = [verdict.reason for verdict in checker.check(referee)]
+    assert ["the first wrong node is lrn1, " in reason for reason in reasons] == [True, True]
+
+
 def test_every_prefix_is_a_network_that_computes_its_node() -> None:
     graph = models.load("googlenet")
     for index in range(0, len(graph.nodes), 17):
