@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -109,11 +110,11 @@ class Race:
         return [cell for cell in self.cells(contender, network) if cell.phase not in known]
 
     def steps(self) -> int:
-        """How many things there are to do if no network needs more processes than planned."""
+        """How much there is to measure if no network needs more processes than planned."""
         plan = self.plan
         turns = sum(max(0, plan.processes - self.progress.complete(n)) for n in self.networks)
         each = len(plan.contenders) * (1 + len(plan.phases))
-        return len(self.unweighed()) + turns * (each + len(plan.phases))
+        return turns * (each + len(plan.phases))
 
     # -- what is done -----------------------------------------------------------------------------
 
@@ -127,7 +128,7 @@ class Race:
             self.charge(contender)
         for network, contender in self.unweighed():
             files = self.prepare(network, folder)
-            yield f"memory {network[0]} {contender}", self.weigh(network, contender, files)
+            yield f"{network[0]} {contender}", self.weigh(network, contender, files)
 
     def unsettled(self) -> list[Network]:
         return [network for network in self.networks if not self.progress.settled(network)]
@@ -200,7 +201,7 @@ class Race:
         """The files of a network and batch, written once for all contenders."""
         if network not in self.files:
             model, batch = network
-            place = folder / f"{len(self.files)}"
+            place = folder / f"{self.plan.threads}-{len(self.files)}"
             place.mkdir()
             self.files[network] = parity.save_usual(place, self.graphs[model], batch)
         return self.files[network]
@@ -219,17 +220,37 @@ class Race:
         self.append("outcome", **asdict(contender), **asdict(cell), **entry)
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A part of a run that goes at a pace of its own: its name, how many steps, and the doing."""
+
+    title: str
+    total: int
+    told: Told
+
+
+def stages(races: Sequence[Race], folder: Path) -> Iterator[Stage]:
+    """What is left of a run's races, such as for several numbers of threads, one after the other;
+    `folder` holds the networks' files meanwhile."""
+    unweighed = sum(len(race.unweighed()) for race in races)
+    yield Stage("memory", unweighed, chain.from_iterable(r.weigh_all(folder) for r in races))
+    yield Stage("measuring", sum(race.steps() for race in races), repeat(races, folder))
+
+
+def repeat(races: Sequence[Race], folder: Path) -> Told:
+    """Races take turns: a repetition each, so that what changes on the machine over hours meets all
+    of them."""
+    repetition = 0
+    while left := [race for race in races if race.unsettled()]:
+        for race in left:
+            yield from race.repeat_all(repetition, folder)
+        repetition += 1
+    for race in races:
+        race.stop()
+
+
 def together(races: Sequence[Race]) -> Told:
-    """Races of one run, such as for several numbers of threads, that take turns: a repetition
-    each, so that what changes on the machine over hours meets all of them."""
-    with tempfile.TemporaryDirectory(prefix="convmark-") as parent:
-        folders = {race: Path(tempfile.mkdtemp(dir=parent)) for race in races}
-        for race, folder in folders.items():
-            yield from race.weigh_all(folder)
-        repetition = 0
-        while left := [race for race in races if race.unsettled()]:
-            for race in left:
-                yield from race.repeat_all(repetition, folders[race])
-            repetition += 1
-        for race in races:
-            race.stop()
+    """All that is left of a run's races."""
+    with tempfile.TemporaryDirectory(prefix="convmark-") as folder:
+        for stage in stages(races, Path(folder)):
+            yield from stage.told

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from bench.entrants import Entrants
 from bench.errors import BenchError, Unavailable, unknown
 from bench.graph import Graph
 from bench.parity import Verdict
-from bench.race import Race, together
+from bench.race import Race, stages
 from bench.store import FORMAT, Run
 
 
@@ -210,9 +211,11 @@ def admit(run: Run, plan: Plan, graphs: dict[str, Graph], ready: Entrants, watch
 
 def measure(races: Sequence[Race], watch: Watch) -> None:
     """Do what is left."""
-    with watch.steps("measuring", sum(race.steps() for race in races)) as steps:
-        for what, message in together(races):
-            steps.step(f"{what}: {message}")
+    with tempfile.TemporaryDirectory(prefix="convmark-") as folder:
+        for stage in stages(races, Path(folder)):
+            with watch.steps(stage.title, stage.total) as steps:
+                for what, message in stage.told:
+                    steps.step(f"{what}: {message}")
 
 
 def enlarge(run: Run, plan: Plan, graphs: dict[str, Graph], ready: Entrants, watch: Watch) -> None:

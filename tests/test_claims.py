@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from bench import claims
-from bench.claims import plan
+from bench.claims import plan, versus
+from bench.claims.expect import Expectation
 from bench.claims.rule import RULES
 from bench.errors import BenchError
 from bench.session import Options
+from bench.stats import Estimate
 from bench.store import load
 from tests.conftest import REPOSITORY, Command
 from tests.journals import times, written
@@ -28,6 +30,7 @@ MEASURED = (
     "caffe2-keeps", "pytorch-fastest", "keras-wrapping", "mxnet-memory", "mxnet-scaling",
     "paddle-cluster", "mindspore-graph",
 )  # fmt: skip
+REFERENCE = REPOSITORY / "results" / "reference"
 SHARED = REPOSITORY.parent / "shared"
 KEYS = {"id", "statement", "verdict", "effect", "interval", "evidence", "missing"}
 MINE = """
@@ -138,6 +141,34 @@ def test_what_is_compared_has_its_chinese() -> None:
             assert ("，应为 " in said(outcome.finding.metric, "zh")) == (what != "not measured")
     assert said("of 3 tests hold", "zh") == "项检验成立（共 3 项）"
     assert said("my own, expected < 1", "zh") == "my own，应为 < 1"
+
+
+ENGLISH = re.compile(r"\b(no|not|with|least|both|from|limit|some|many|and|to|each|same)\b")
+REPLICATES = (versus.PROCESSES, versus.NETWORKS, "seeds (bench train --seeds)")
+FOUND = [Estimate(0.9, 0.0, 0), Estimate(0.9, 0.02, 2), Estimate(0.9, 0.2, 2), Estimate(0.95, 9, 2)]
+
+
+@pytest.mark.parametrize("runs", [(), (REFERENCE,)], ids=["nothing", "reference"])
+def test_what_would_decide_it_has_its_chinese(runs: tuple[Path, ...]) -> None:
+    """Of every statement, on no run at all and on one of few networks."""
+    from bench.claims.words import lacking
+
+    said = [text for judged in claims.judge(claims.load(), load(*runs)) for text in judged.missing]
+    assert said
+    for text in said:
+        assert not ENGLISH.search(lacking(text, "zh")), text
+
+
+@pytest.mark.parametrize("replicate", REPLICATES)
+@pytest.mark.parametrize("found", FOUND, ids=str)
+def test_so_has_how_much_more_it_takes(found: Estimate, replicate: str) -> None:
+    from bench.claims.words import lacking
+
+    text = Expectation("less", 0.95).wanting(found, replicate)
+    chinese = lacking(text, "zh")
+    assert text != chinese and not ENGLISH.search(chinese)
+    assert chinese.startswith(f"{found.value:.3g}")
+    assert lacking("more of mine", "zh") == "more of mine"
 
 
 def test_verdicts_in_chinese(command: Command) -> None:

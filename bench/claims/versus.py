@@ -61,9 +61,9 @@ class Opposed(Scoped):
         left = [pair for pair in self.sides if (str(pair[0]), str(pair[1])) not in seen]
         if "*" in self.rivals:
             left = [pair for pair in left if pair[1] not in evidence.failed]
-        said = f"with {self.processes} processes each: " if self.processes > 1 else ""
+        said = f", with {self.processes} processes each" if self.processes > 1 else ""
         names = ", ".join(f"{one} and {other}" for one, other in left)
-        return [f"both in the same cells, {said}{names}"] * bool(left) + self.unseen(rows)
+        return [f"both in the same cells{said}: {names}"] * bool(left) + self.unseen(rows)
 
 
 @dataclass(frozen=True, kw_only=True)

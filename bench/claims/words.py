@@ -94,6 +94,41 @@ ZH = {
     "trained": "训练", "never": "不测", "yes": "是", "no": "否", "open": "未定",
     "the same": "相同",
 }  # fmt: skip
+LACKING = {  # what would decide a statement, as patterns: each group stands in the Chinese too
+    r"no comparison on device (.+)": r"没有设备 \1 上的比较",
+    r"no comparison on model (.+)": r"没有网络 \1 上的比较",
+    r"no comparison on phase (.+)": r"没有阶段 \1 的比较",
+    r"no comparison on batch (.+)": r"没有批大小 \1 的比较",
+    r"comparisons on at least (\d+) networks, not (\d+) \(--model\)":
+    r"至少在 \1 个网络上比较，现有 \2 个（--model）",
+    r"both in the same cells, with (\d+) processes each: (.+)":
+    r"双方在相同条件下各测 \1 个进程：\2",
+    r"both in the same cells: (.+)": r"双方在相同条件下测量：\1",
+    r"at least (\d+) cells \(networks, batches\) of one phase":
+    r"同一阶段至少 \1 个条件（网络、批大小）",
+    r"at least (\d+) networks with (\d+) processes in one phase and batch: (.+)":
+    r"同一阶段与批大小下至少 \1 个网络、各 \2 个进程：\3",
+    r"training of (.+) with at least (\d+) seeds that stay finite: bench train":
+    r"训练 \1，至少 \2 个随机种子且损失保持有限：bench train",
+    r"(\S+) comes from one replicate alone: at least (\d+) (.+)":
+    r"\1 只来自一个重复：至少需 \2 个\3",
+    r"(\S+ \(.+?\)) is not told from the limit of (.+): some more (.+)":
+    r"\1 与界限 \2 尚分不开：再增加一些\3",
+    r"(\S+ \(.+?\)) is not told from the limit of (.+): about (\d+) times as many (.+)":
+    r"\1 与界限 \2 尚分不开：约需 \3 倍的\4",
+    r"(\S+ \(.+?\)) is not told from the limit of (.+): very many more (.+)":
+    r"\1 与界限 \2 尚分不开：需要多得多的\3",
+    r"data-parallel runs on several devices: convmark measures one device":
+    "多设备数据并行的测量：convmark 只测单个设备",
+    r"data-parallel runs on a GPU cluster: convmark measures one device":
+    "GPU 集群上数据并行的测量：convmark 只测单个设备",
+}  # fmt: skip
+INSIDE = {  # words within those
+    "processes (--processes), or a quieter machine": "进程（--processes），或更安静的机器",
+    "networks (--model), or runs": "网络（--model）或运行",
+    "seeds (bench train --seeds)": "随机种子（bench train --seeds）",
+    " and ": " 与 ", " to ": " 至 ",
+}  # fmt: skip
 EXPECTED = ", expected "
 HOLD = re.compile(r"of (\d+) tests hold")
 
@@ -107,3 +142,22 @@ def said(text: str, lang: str) -> str:
     what, found, expected = text.partition(EXPECTED)
     wanted = ZH.get(expected, expected.replace(" to ", " 至 "))
     return ZH.get(what, what) + (f"，应为 {wanted}" if found else "")
+
+
+def lacking(text: str, lang: str) -> str:
+    """What would decide a statement, in a language; a user's own words as they are."""
+    if lang == "en":
+        return text
+    return "；".join(map(turned, text.split("; ")))
+
+
+def turned(part: str) -> str:
+    """The Chinese of the pattern that fits, or the words themselves."""
+    fitting = (re.fullmatch(pattern, part) for pattern in LACKING)
+    found = next(filter(None, fitting), None)
+    if not found:
+        return part
+    chinese = found.expand(LACKING[found.re.pattern])
+    for word, other in INSIDE.items():
+        chinese = chinese.replace(word, other)
+    return chinese

@@ -118,7 +118,7 @@ def effect(value: float | None, interval: list[float | None] | None) -> str:
 
 def show(row: dict[str, Any], lang: str) -> None:
     """One claim: the sentence, the verdict, each test, on what it depends, the comparisons."""
-    from bench.claims.words import said
+    from bench.claims.words import lacking, said
 
     words = WORDS[lang]
     for text in filter(None, row["statement"].values()):
@@ -148,7 +148,7 @@ def show(row: dict[str, Any], lang: str) -> None:
         show_rows(words["depends"], columns, split)
     evidence(row["evidence"], lang)
     for text in row["missing"]:
-        click.echo(f"{words['missing']}: {text}")
+        click.echo(f"{words['missing']}: {lacking(text, lang)}")
 
 
 PLACES = ("run", "framework", "contender", "rival", "model", "base", "nodes", "op", "phase",
