@@ -179,10 +179,11 @@ class Worker(object):
             raise TypeError("what is compared must be what is timed: read step(%r, x, y)()" % phase)
         return found
 
-    def late(self, phase, inputs, calls):
+    def late(self, phase, inputs, least, most, seconds):
         """Whether work goes on after the wait: seconds of a step and its wait, and until its result
         is read, at once and after a rest in which what is left over would be done. The middle of
-        some calls each; nothing where what is read is another function's."""
+        at least `least` calls each, up to `most` within `seconds`; nothing where what is read is
+        another function's."""
         if phase == "train" and self.adapter.rerun:
             return {}
         x, y = self.arrays(inputs)
@@ -190,7 +191,10 @@ class Worker(object):
         method = self.adapter.logits if phase == "inference" else self.adapter.gradients
         given = (x,) if phase == "inference" else (x, y)
         taken, at_once, rested, rest = [], [], [], 0.0
-        for index in range(-1, calls):
+        begin = time.perf_counter()
+        for index in range(-1, most):
+            if index >= least and time.perf_counter() - begin > seconds:
+                break
             for found, pause in ((at_once, 0.0), (rested, rest)):
                 taken.append(-time.perf_counter())
                 result = step()
@@ -200,8 +204,8 @@ class Worker(object):
                 start = time.perf_counter()
                 self.reading(phase, result, lambda: method(*given))
                 found.append(time.perf_counter() - start)
-            if index < 0:  # it tells how long to rest
-                rest = 2 * (max(at_once) + max(taken))
+            if index < 0:  # reading at once waits for what is left over: it tells how long to rest
+                rest = 2 * max(at_once)
                 del at_once[:], rested[:], taken[:]
         return {"taken": middle(taken), "at_once": middle(at_once), "rested": middle(rested)}
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench import charts, claims, store, summary  # noqa: E402
-from bench.charts import data, pictures  # noqa: E402
+from bench.charts import data, overview, pictures  # noqa: E402
 from bench.charts.panels import significant  # noqa: E402
 from bench.errors import BenchError  # noqa: E402
 
@@ -62,19 +62,13 @@ def section(run: store.Run, tables: store.Tables, folder: str) -> str:
     frame, header = summary.summarise(run, tables), run.header()
     day = str(header.get("created", ""))[:10]
     lines = [
-        BEGIN, f"![{charts_title()}]({folder}/charts/{CHART}.svg)", "",
+        BEGIN, f"![{overview.TITLE}]({folder}/charts/{CHART}.svg)", "",
         f"From `{folder}`: {frame['framework'].nunique()} frameworks, {frame['model'].nunique()} "
         f"networks; {data.machine(header)}; {day}; `{header.get('command', 'bench run')}`. "
         f"`bench report {folder}` shows it all, down to each sample.", "",
         *verdicts(everything(tables)), "", *times(frame), END,
     ]  # fmt: skip
     return "\n".join(lines)
-
-
-def charts_title() -> str:
-    from bench.charts import overview
-
-    return overview.TITLE
 
 
 def verdicts(found: list[dict[str, Any]]) -> Iterator[str]:
@@ -97,13 +91,15 @@ def short(text: str) -> str:
 
 
 def times(frame: pd.DataFrame) -> Iterator[str]:
-    """The times of one network, the fastest first; a contender that has none, with its status."""
+    """The times of one network at the smallest batch and the most threads, the fastest first; a
+    contender that has none, with its status."""
     models = list(dict.fromkeys(frame["model"]))
     model = NETWORK if NETWORK in models else models[-1]
     chosen = frame[(frame["model"] == model) & frame["phase"].isin(PHASES)]
-    first = chosen[chosen["batch"] == chosen["batch"].min()]
+    batch, threads = chosen["batch"].min(), chosen["threads"].max()
+    first = chosen[(chosen["batch"] == batch) & (chosen["threads"] == threads)]
     phases = list(dict.fromkeys(first["phase"]))
-    yield f"{model}, batch {first['batch'].iloc[0]}, ms per step:"
+    yield f"{model}, batch {batch}, ms per step:"
     yield ""
     yield "| framework | mode | " + " | ".join(f"{p} | 95% interval" for p in phases) + " |"
     yield "| --- | --- |" + " --- | --- |" * len(phases)

@@ -234,6 +234,23 @@ def test_json_is_the_table(command: Command, slowed: Path) -> None:
     assert pd.DataFrame(rows)["seconds"].tolist() == pytest.approx(frame["seconds"].tolist())
 
 
+def test_the_chart_is_a_file_in_a_language_or_an_error(
+    command: Command, slowed: Path, tmp_path: Path
+) -> None:
+    runs = [run.folder for run in history.find([slowed])]
+    places = [tmp_path / name for name in ("h.json", "zh.json", "few.json")]
+    asked = [(slowed,), (slowed,), (runs[0],)]
+    for place, what, lang in zip(places, asked, ("en", "zh", "en"), strict=True):
+        words = [*map(str, what), "--chart", str(place), "--lang", lang, "--fail-on", "nothing"]
+        done = command("history", *words)
+        assert done.status == 0
+    assert "draw several runs" in done.err and not places[2].exists()
+    titles = [json.loads(place.read_text())["title"] for place in places[:2]]
+    assert titles[0] != titles[1]
+    done = command("history", str(slowed), "--chart", "h.gif")
+    assert done.status == 2 and "gif" in done.err and "svg" in done.err
+
+
 def test_false_alarms_are_measured_by_a_script(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
