@@ -188,17 +188,17 @@ def all_cases() -> list[Case]:
 class Probe(Checker):
     """The gate's checker, which keeps what it compared in training."""
 
-    compared: Arrays = {}  # noqa: RUF012  replaced, never changed
+    trained: Arrays = {}  # noqa: RUF012  replaced, never changed
 
     def training(self, calls: int = 1) -> Arrays:
-        self.compared = super().training(calls)
-        return self.compared
+        self.trained = super().training(calls)
+        return self.trained
 
     def located(self, referee: Referee, phase: str) -> str:
         """Runs prefixes of the network, which are not what was compared."""
-        kept = self.compared
+        kept = self.trained
         found = super().located(referee, phase)
-        self.compared = kept
+        self.trained = kept
         return found
 
 
@@ -242,7 +242,7 @@ def found(probe: Probe, case: Case, verdict: Verdict) -> Finding:
         check = "count"
     elif isinstance(case, ByChance) and check != "logits":
         check = "chance"
-    elif check == "gradients" and (loss := case.loss_alone(probe.compared))["status"] == "wrong":
+    elif check == "gradients" and (loss := case.loss_alone(probe.trained))["status"] == "wrong":
         check, row = "loss", ("loss", loss["worst_error"], loss["bound"], loss["reason"])
     return Finding(case.name, case.conforms, check, *row)
 
