@@ -111,10 +111,9 @@ class HeatRunner:
         its first process, of phases whose result can be read."""
         if self.heat.process or cell.phase not in ("inference", "train"):
             return ""
-        least, most, seconds = schedule.CALLS
         asked = {"phase": cell.phase, "inputs": self.files["inputs"]}
         for _ in range(schedule.ACCUSATIONS):
-            found = worker.call("late", LIMIT, least=least, most=most, seconds=seconds, **asked)
+            found = worker.call("late", LIMIT, **asked, **schedule.CALLS)
             said = suspicion.unsynchronised(**found) if found else ""
             if not said:
                 return ""

@@ -23,7 +23,8 @@ WARMUP = 1 / 3  # of a share at most; first calls (compilation) are not counted 
 # system gave to somebody else, and the median moves. And the same for all: with samples of 5 ms a
 # process was called four times as slow as its copy with samples of 0.3 ms.
 SHORTEST = {"cpu": 0.001, "cuda": 0.01}
-CALLS = (3, 7, 1.0)  # in which is looked whether work goes on after the wait: at least, most, s
+# Calls in which is looked whether work goes on after the wait, the most where steps are short.
+CALLS = {"least": 3, "most": 7, "seconds": 1.0}
 ACCUSATIONS = 3  # one after the other, before that is believed
 BLOCK = 0.1  # seconds of a block, or one step where that is longer: docs/measuring.md
 MOST = 1000  # samples in a block
