@@ -23,7 +23,7 @@ GRAPH: Graph = build(work, "work", (3, 32, 32))
 PLAN = Plan(
     contenders=tuple(Contender(name, "plain") for name in NAMES), models=("work",),
     phases=("inference",), batches=(4,), device="cpu", precision="fp32", threads=1,
-    profile="smoke", budget=14.0, processes=2, within=0.1, seed=1,
+    profile="smoke", budget=20.0, processes=2, within=0.1, seed=1,
 )  # fmt: skip
 
 

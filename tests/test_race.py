@@ -72,11 +72,13 @@ def test_every_case_of_the_plan_gets_samples_memory_and_a_row(tmp_path: Path) ->
     assert (frame["above_baseline"].abs() < 2**20).all()  # less than can be told
     memory = store.load(tmp_path / "run").processes.query("process == -1")
     assert len(memory) == memory["pid"].nunique() == 8  # a process for each phase
-    assert (frame.groupby("phase")["ratio"].min() == 1).all()
+    bases = frame[frame["ratio"] == 1]  # of copies the other's may well be below, paired by round
+    assert not bases.duplicated(["model", "phase"]).any() and len(bases) == 4
 
 
 def test_contenders_alternate_in_blocks(tmp_path: Path) -> None:
-    race = begin(tmp_path / "run", replace(PLAN, models=("one",), budget=1.2))
+    race = begin(tmp_path / "run", replace(PLAN, models=("one",), budget=4.0))
+    race.progress.wanted = lambda *_: 3  # type: ignore[method-assign]
     finish(race)
     blocks = store.load(tmp_path / "run").blocks
     for _, heat in blocks.groupby(["process", "phase"]):

@@ -80,17 +80,16 @@ class Hasty(toy.Adapter):
 
 
 class Tiring(toy.Adapter):
-    """Each step takes a little longer."""
-
-    taken = 0
+    """Becomes slower: after two seconds a step takes twice as long, on any machine."""
 
     def step(self, phase, x, y):
-        step = super().step(phase, x, y)
+        step, begin = super().step(phase, x, y), time.monotonic()
 
         def tiring():
-            self.taken += 1
-            time.sleep(1e-3 + 1e-6 * self.taken)
-            return step()
+            start = time.monotonic()
+            result = step()
+            time.sleep((time.monotonic() - start) * (start - begin) / 2)
+            return result
 
         return tiring
 
@@ -102,8 +101,9 @@ class Fickle(toy.Adapter):
         step = super().step(phase, x, y)
 
         def fickle():
-            time.sleep(random.choice((0.001, 0.004)))
-            return step()
+            for _ in range(random.choice((3, 9))):
+                result = step()
+            return result
 
         return fickle
 
