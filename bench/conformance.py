@@ -6,7 +6,8 @@ attributes are large enough for a mistake to show: zero-padded max pooling and a
 divide alpha are invisible in a whole network. Sixteen channels make oneDNN use its blocked layout,
 in which MXNet 1.9.1 computes a wrong gradient of an LRN that has a convolution behind it. Windows
 of a pooling behind a pooling hold one maximum several times: Theano gives each of them the whole
-gradient. They go through the same gate as the networks.
+gradient. What one operator gives another has to take: some blocks are here so that whichever
+operator feeds which in a network does so in a case. They go through the same gate as the networks.
 """
 
 from __future__ import annotations
@@ -71,6 +72,15 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "sum_with_its_relu": lambda x: sum_with_relu(x.conv(16, 3, pad=1)),
     "sum_with_its_relu6": lambda x: sum_with_relu6(x.conv(16, 1)),
     "input_used_twice": lambda x: x.relu().concat(x.conv(2, 1), x),
+    "block_resnet_cifar": lambda x: option_a(x.relu()),
+    "block_xception": lambda x: x.add(x.conv(6, 1).batchnorm().maxpool(3, 1, pad=1)),
+    "block_inception_naive": lambda x: x.maxpool(3, 1, pad=1).concat(x),
+    "block_squeezenet": lambda x: x.concat(x.relu()).dropout(0.5).conv(4, 1),
+    "block_shufflenet_v1": lambda x: shuffled(x.maxpool(2, 1)),
+    "block_mobilenet_v2": lambda x: clipped(clipped(x)).global_avgpool(),
+    "block_mobilenet_v3": lambda x: x.hard_swish().add(x),
+    "block_mixnet": lambda x: mixed(x.swish()),
+    "block_efficientnet": lambda x: x.conv(6, 1).batchnorm().stochastic_depth(0.2).add(x),
     "flatten_dense": lambda x: x.flatten().relu().dropout(0.3).dense(7),
     "dense_square": lambda x: x.global_avgpool().dense(6).relu().dense(6),
     "dense_no_bias": lambda x: x.flatten().dense(7, bias=False).relu(),
@@ -101,6 +111,29 @@ def sum_with_relu(x: Tensor) -> Tensor:
 
 def sum_with_relu6(x: Tensor) -> Tensor:
     return x.add(x.relu6())
+
+
+def option_a(x: Tensor) -> Tensor:
+    """Every other pixel is added to some channels; the others have no shortcut."""
+    old, new = x.conv(10, 3, stride=2, pad=1).batchnorm().split(6, 4)
+    return old.add(x.avgpool(1, 2)).concat(new).relu()
+
+
+def shuffled(x: Tensor) -> Tensor:
+    y = x.conv(4, 1, groups=2).relu().channel_shuffle(2).conv(4, 3, stride=2, pad=1).batchnorm()
+    return x.avgpool(3, 2, pad=1).concat(y)
+
+
+def clipped(x: Tensor) -> Tensor:
+    return x.conv(5, 1).batchnorm().relu6()
+
+
+def mixed(x: Tensor) -> Tensor:
+    """Kernels of two sizes, then squeeze and excite."""
+    left, right = x.split(2, 4)
+    y = left.conv(2, 3, pad=1, groups=2).concat(right.conv(4, 5, pad=2, groups=4)).batchnorm()
+    y = y.swish()
+    return y.multiply(squeezed(y).sigmoid()).add(y.conv(6, 1))
 
 
 def squeezed(x: Tensor) -> Tensor:

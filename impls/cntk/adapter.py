@@ -17,6 +17,7 @@ from convmark import Unsupported, axes, total_loss, walk
 warnings.simplefilter("ignore")  # the import tells of Linux distributions that it does not know
 try:
     import cntk as C
+    from cntk.internal import typemap
 except ImportError as error:  # the CUDA build needs a library of NVIDIA's driver
     C, MISSING = None, str(error)
 
@@ -159,7 +160,8 @@ def pool(kind, node, x):
         before.insert(0, p)  # in C++ the order of the axes is reversed
         behind.insert(0, max(rest, 0))
     kernel, stride = tuple(node["attrs"]["kernel"]), tuple(node["attrs"]["stride"])
-    return C.cntk_py.pooling(x, kind, kernel, stride, before, behind, False, False, "")
+    pooling = typemap(C.cntk_py.pooling)  # else Python's functions cannot take its result
+    return pooling(x, kind, kernel, stride, before, behind, False, False, "")
 
 
 class Adapter(Base):
