@@ -74,10 +74,9 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "input_used_twice": lambda x: x.relu().concat(x.conv(2, 1), x),
     "block_resnet_cifar": lambda x: option_a(x.relu()),
     "block_xception": lambda x: x.add(x.conv(6, 1).batchnorm().maxpool(3, 1, pad=1)),
-    "block_inception_naive": lambda x: x.maxpool(3, 1, pad=1).concat(x),
-    "block_squeezenet": lambda x: x.concat(x.relu()).dropout(0.5).conv(4, 1),
+    "block_squeezenet": lambda x: x.maxpool(3, 1, pad=1).concat(x).dropout(0.5).conv(4, 1),
     "block_shufflenet_v1": lambda x: shuffled(x.maxpool(2, 1)),
-    "block_mobilenet_v2": lambda x: clipped(clipped(x)).global_avgpool(),
+    "block_mobilenet_v2": lambda x: clipped(x).conv(5, 1, bias=False).relu6().global_avgpool(),
     "block_mobilenet_v3": lambda x: x.hard_swish().add(x),
     "block_mixnet": lambda x: mixed(x.swish()),
     "block_efficientnet": lambda x: x.conv(6, 1).batchnorm().stochastic_depth(0.2).add(x),
@@ -125,7 +124,7 @@ def shuffled(x: Tensor) -> Tensor:
 
 
 def clipped(x: Tensor) -> Tensor:
-    return x.conv(5, 1).batchnorm().relu6()
+    return spread(x).batchnorm().relu6()
 
 
 def mixed(x: Tensor) -> Tensor:

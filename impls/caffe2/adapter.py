@@ -143,8 +143,11 @@ class Layers(object):
         return self.brew.average_pool(self.model, x[0], node["name"], **window(node["attrs"]))
 
     def globalavgpool(self, node, x):
-        size = node["input_shapes"][0][1:]  # IDEEP ignores global_pooling
-        return self.brew.average_pool(self.model, x[0], node["name"], kernels=size)
+        """IDEEP ignores global_pooling. Its gradient of one window is wrong where channels that
+        fill no block come from the CPU."""
+        (channels, *size), (x,), name = node["input_shapes"][0], x, node["name"]
+        x = self.settled(x, name + "_settled") if channels % BLOCK else x
+        return self.brew.average_pool(self.model, x, name, kernels=size)
 
     def flatten(self, node, x):
         return x[0]  # what can follow takes all axes but the first as one
