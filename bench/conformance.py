@@ -76,7 +76,7 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "block_xception": lambda x: x.conv(6, 1, stride=2).add(x.batchnorm().maxpool(3, 2, pad=1)),
     "block_squeezenet": lambda x: x.maxpool(3, 1, pad=1).concat(x).dropout(0.5).conv(4, 1),
     "block_shufflenet_v1": lambda x: shuffled(x.maxpool(2, 1)),
-    "block_mobilenet_v2": lambda x: clipped(x).conv(5, 1, bias=False).relu6().global_avgpool(),
+    "block_mobilenet_v2": lambda x: clipped(spread(x)),
     "block_mobilenet_v3": lambda x: x.hard_swish().add(x),
     "block_mixnet": lambda x: mixed(x.swish()),
     "block_efficientnet": lambda x: x.conv(6, 1).batchnorm().stochastic_depth(0.2).add(x),
@@ -124,7 +124,7 @@ def shuffled(x: Tensor) -> Tensor:
 
 
 def clipped(x: Tensor) -> Tensor:
-    return spread(x).batchnorm().relu6()
+    return x.batchnorm().relu6().conv(5, 1, bias=False).relu6().global_avgpool()
 
 
 def mixed(x: Tensor) -> Tensor:

@@ -98,7 +98,8 @@ def test_in_evaluation_mode_the_loss_would_be_another(graph: Graph) -> None:
     referee = Referee(graph, conformance.BATCH)
     evaluated = reference.cross_entropy(referee.run(np.float64), referee.y)[0]
     wanted = referee.training["loss"]
-    assert wanted.error(np.array(evaluated)) > 100 * wanted.bound
+    clear = 100 if graph.name.startswith("block_") else 1000  # these are there for their joints
+    assert wanted.error(np.array(evaluated)) > clear * wanted.bound
 
 
 def test_a_forward_pass_in_evaluation_mode_is_refused(tmp_path: Path) -> None:

@@ -53,6 +53,12 @@ def finish(race: Race) -> None:
     list(race.go())
 
 
+def finish_in_three_rounds(race: Race) -> None:
+    """Each process takes so many, however long a share of the time is here."""
+    race.progress.wanted = lambda *_: 3  # type: ignore[method-assign]
+    finish(race)
+
+
 def summarised(race: Race) -> pd.DataFrame:
     return summary.summarise(race.run, store.load(race.run.folder))
 
@@ -78,8 +84,7 @@ def test_every_case_of_the_plan_gets_samples_memory_and_a_row(tmp_path: Path) ->
 
 def test_contenders_alternate_in_blocks(tmp_path: Path) -> None:
     race = begin(tmp_path / "run", replace(PLAN, models=("one",), budget=4.0))
-    race.progress.wanted = lambda *_: 3  # type: ignore[method-assign]
-    finish(race)
+    finish_in_three_rounds(race)
     blocks = store.load(tmp_path / "run").blocks
     for _, heat in blocks.groupby(["process", "phase"]):
         assert len(heat) >= 6
@@ -102,8 +107,7 @@ def until(folder: Path, within: float) -> tuple[Race, dict[str, Any]]:
     """A race of three rounds a process on one network, and why it stopped."""
     plan = replace(PLAN, models=("one",), processes=3, within=within, budget=4.0)
     race = begin(folder, plan)
-    race.progress.wanted = lambda *_: 3  # type: ignore[method-assign]
-    finish(race)
+    finish_in_three_rounds(race)
     (stop,) = store.load(folder).stops.to_dict("records")
     return race, stop
 
