@@ -73,7 +73,7 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "sum_with_its_relu6": lambda x: sum_with_relu6(x.conv(16, 1)),
     "input_used_twice": lambda x: x.relu().concat(x.conv(2, 1), x),
     "block_resnet_cifar": lambda x: option_a(x.relu()),
-    "block_xception": lambda x: x.conv(6, 1, stride=2).add(x.batchnorm().maxpool(3, 2, pad=1)),
+    "block_xception": lambda x: x.batchnorm().maxpool(3, 2, pad=1).add(x.conv(6, 1, stride=2)),
     "block_squeezenet": lambda x: x.maxpool(3, 1, pad=1).concat(x).dropout(0.5).conv(4, 1),
     "block_shufflenet_v1": lambda x: shuffled(x.maxpool(2, 1)),
     "block_mobilenet_v2": lambda x: clipped(spread(x)),

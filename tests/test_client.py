@@ -67,6 +67,7 @@ def test_a_hang_is_killed_with_its_process_group(files: dict[str, str]) -> None:
         ("refuses", "unsupported", "no convolution"),
         ("greedy", "out_of_memory", "1 TiB"),
         ("raises", "error", "boom"),
+        ("recursive", "error", "the deepest call"),  # beyond Python's own limit
     ],
 )
 def test_foreseen_failures_keep_their_own_words(

@@ -25,7 +25,6 @@ from convmark import Unsupported, counts, keys, operator, walk
 
 NAME = "keras"
 MODES = ("theano", "cntk")
-DEEPEST = 50000  # Keras and Theano call themselves from layer to layer: Python's 1000 are too few
 SMALLEST = 1.0001e-5  # Theano refuses an epsilon below 1e-5, and float32 rounds 1e-5 down
 NATIVE = {1: (0,), 2: (1, 0), 4: (2, 3, 1, 0)}  # axes of the graph's layout in Keras's, by ndim
 GRAPH = {1: (0,), 2: (1, 0), 4: (3, 2, 0, 1)}
@@ -266,7 +265,6 @@ class Adapter(Base):
 
     def build(self, graph, weights):
         self.graph, self.functions, self.kept = graph, {}, {}
-        sys.setrecursionlimit(DEEPEST)
         self.nodes = {node["name"]: node for node in graph["nodes"]}
         operators = Operators(self.keras, graph)
         layers = {k: operator(operators, node["op"])(node) for k, node in self.nodes.items()}

@@ -46,18 +46,21 @@ CALLS = {  # each op in MXNet's words: x its inputs, p its parameters, the rest 
 }
 
 
-def call(node, args, shared):
+def call(node, args, shared, convolved):
     """A node as a call of its operator. oneDNN fuses the sum of two with a convolution; for a
-    result in `shared`, see there, we choose the sum that is not fused."""
+    result in `shared`, see there, we choose the sum that is not fused. What a convolution gives
+    comes first in it: behind a pooling MXNet 1.9.1 mixes up the parameters of the two."""
     if node["op"] == "stochasticdepth" and not node["attrs"]["rate"]:
         return args[0]
     fields = {k: tuple(v) if isinstance(v, list) else v for k, v in node["attrs"].items()}
     names = list(node["weights"]) + list(node["state"])
-    fields["x"], fields["args"] = ", ".join(args), args
     fields["p"] = ", ".join('p["%s/%s"]' % (node["name"], name) for name in names)
     fields["no_bias"] = "bias" not in names
     fused = len(args) == len(set(args)) == 2 and not shared & set(node["inputs"])
     fields["sum"] = "elemwise_add" if fused else "add_n"
+    if node["op"] == "add" and fused and node["inputs"][0] not in convolved:
+        args = args[::-1]
+    fields["x"], fields["args"] = ", ".join(args), args
     return CALLS[node["op"]].format(**fields)
 
 
@@ -76,7 +79,9 @@ def shared_results(graph):
 
 def functions(graph):
     """`forward(F, x, p)`, the logits of a batch, `loss(F, x, y, p)`, the loss, and their source."""
-    calls = dict.fromkeys(CALLS, functools.partial(call, shared=shared_results(graph)))
+    convolved = {n["name"] for n in graph["nodes"] if n["op"] in ("conv", "batchnorm")}
+    facts = {"shared": shared_results(graph), "convolved": convolved}
+    calls = dict.fromkeys(CALLS, functools.partial(call, **facts))
     head = "def forward(F, x, p):"
     texts = [program(graph, calls, head, training=training) for training in (False, True)]
     forward, outputs = (define(text, "forward", {}) for text in texts)

@@ -11,7 +11,6 @@ that layer out) and takes 1.8 times as long, forward and backward; it also refus
 
 import functools
 import os
-import sys
 
 import numpy
 import theano
@@ -26,7 +25,6 @@ NAME = "theano"
 MODES = ("function",)
 MOVING = numpy.float32(0.1)  # weight of a batch in the moving statistics
 SPATIAL = (0, 2, 3)
-DEEPEST = 50000  # theano.grad calls itself from layer to layer: 56 are too many for Python's 1000
 
 
 class Layers(object):
@@ -170,7 +168,6 @@ class Adapter(Contract):
 
     def build(self, graph, weights):
         self.keys, self.functions = keys(graph), {}
-        sys.setrecursionlimit(DEEPEST)
         self.shared = {k: theano.shared(native(k, v), k) for k, v in weights.items()}
         x, y = tt.tensor4("x"), tt.lvector("y")
         layers = Layers(graph, self.shared, True)

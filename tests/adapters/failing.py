@@ -26,11 +26,17 @@ def greedy():
     raise MemoryError("cannot allocate 1 TiB")
 
 
+def recursive(depth=0):
+    if depth == 5000:
+        raise ValueError("the deepest call")
+    recursive(depth + 1)
+
+
 def raises():
     raise ValueError("boom")
 
 
-FAILURES = {f.__name__: f for f in (crash, hang, refuses, greedy, raises)}
+FAILURES = {f.__name__: f for f in (crash, hang, refuses, greedy, raises, recursive)}
 
 
 class Adapter(Base):
