@@ -34,7 +34,8 @@ Told = Iterator[tuple[str, str]]  # what was done, and what it came to
 
 
 class Race:
-    """A run being measured: `recall` its journal, `refuse` what failed the gate, then `go`."""
+    """A run being measured: `recall` its journal, `refuse` what failed the gate, then the `stages`
+    do all that is left."""
 
     def __init__(
         self,
@@ -117,10 +118,6 @@ class Race:
         return turns * (each + len(plan.phases))
 
     # -- what is done -----------------------------------------------------------------------------
-
-    def go(self) -> Told:
-        """Do all that is left; after each step says what it was and what it came to."""
-        return together([self])
 
     def weigh_all(self, folder: Path) -> Told:
         """The memory of everyone, as far as it is not known."""
@@ -222,19 +219,21 @@ class Race:
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a run that goes at a pace of its own: its name, how many steps, and the doing."""
+    """A part of a run that goes at a pace of its own: its name, how many steps, and the doing;
+    after each it says what was done and what it came to."""
 
     title: str
     total: int
     told: Told
 
 
-def stages(races: Sequence[Race], folder: Path) -> Iterator[Stage]:
-    """What is left of a run's races, such as for several numbers of threads, one after the other;
-    `folder` holds the networks' files meanwhile."""
+def stages(races: Sequence[Race]) -> Iterator[Stage]:
+    """What is left of a run's races, of which there is one for each number of threads."""
     unweighed = sum(len(race.unweighed()) for race in races)
-    yield Stage("memory", unweighed, chain.from_iterable(r.weigh_all(folder) for r in races))
-    yield Stage("measuring", sum(race.steps() for race in races), repeat(races, folder))
+    with tempfile.TemporaryDirectory(prefix="convmark-") as name:  # holds the networks' files
+        folder = Path(name)
+        yield Stage("memory", unweighed, chain.from_iterable(r.weigh_all(folder) for r in races))
+        yield Stage("measuring", sum(race.steps() for race in races), repeat(races, folder))
 
 
 def repeat(races: Sequence[Race], folder: Path) -> Told:
@@ -247,10 +246,3 @@ def repeat(races: Sequence[Race], folder: Path) -> Told:
         repetition += 1
     for race in races:
         race.stop()
-
-
-def together(races: Sequence[Race]) -> Told:
-    """All that is left of a run's races."""
-    with tempfile.TemporaryDirectory(prefix="convmark-") as folder:
-        for stage in stages(races, Path(folder)):
-            yield from stage.told

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -211,11 +210,10 @@ def admit(run: Run, plan: Plan, graphs: dict[str, Graph], ready: Entrants, watch
 
 def measure(races: Sequence[Race], watch: Watch) -> None:
     """Do what is left."""
-    with tempfile.TemporaryDirectory(prefix="convmark-") as folder:
-        for stage in stages(races, Path(folder)):
-            with watch.steps(stage.title, stage.total) as steps:
-                for what, message in stage.told:
-                    steps.step(f"{what}: {message}")
+    for stage in stages(races):
+        with watch.steps(stage.title, stage.total) as steps:
+            for what, message in stage.told:
+                steps.step(f"{what}: {message}")
 
 
 def enlarge(run: Run, plan: Plan, graphs: dict[str, Graph], ready: Entrants, watch: Watch) -> None:

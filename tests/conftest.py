@@ -21,6 +21,7 @@ from bench.cases import Contender
 from bench.client import Worker
 from bench.heat import HeatRunner
 from bench.parity import Checker
+from bench.race import Race, Told, stages
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ADAPTERS = Path(__file__).parent / "adapters"
@@ -55,6 +56,12 @@ def fake(name: str, lock: str = "0", mode: str = "plain", equal_maxima: str = ""
 def fakes(*contenders: Contender) -> dict[Contender, Any]:
     """Entrants for these contenders."""
     return {c: fake(c.framework, mode=c.mode) for c in contenders}
+
+
+def go(*races: Race) -> Told:
+    """Do all that is left of a run's races."""
+    for stage in stages(races):
+        yield from stage.told
 
 
 @contextmanager

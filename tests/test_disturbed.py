@@ -15,7 +15,7 @@ from bench import schedule, stats, store, summary
 from bench.cases import Contender
 from bench.race import Race
 from bench.stats import Block, Watched
-from tests.conftest import fakes
+from tests.conftest import fakes, go
 from tests.plans import GRAPHS, PLAN
 
 pytestmark = pytest.mark.alone
@@ -53,7 +53,7 @@ def blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         journal = store.Run.create(tmp_path / "run", {"plan": plan.to_json()})
         race = Race(journal, plan, GRAPHS, fakes(*plan.contenders))
         race.guard = Scripted(*loaded)  # type: ignore[assignment]
-        list(race.go())
+        list(go(race))
         return store.load(journal.folder)
 
     return run

@@ -9,7 +9,7 @@ from bench import store, summary
 from bench.cases import Contender, Plan
 from bench.graph import Graph, Tensor, build
 from bench.race import Race
-from tests.conftest import fakes
+from tests.conftest import fakes, go
 
 pytestmark = pytest.mark.alone
 NAMES = ("toy", "hasty", "tiring", "fickle", "remembering")
@@ -34,7 +34,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     header["models"] = {"work": {"macs": GRAPH.macs}}
     run = store.Run.create(tmp_path_factory.mktemp("fakes") / "run", header)
     race = Race(run, PLAN, {"work": GRAPH}, fakes(*PLAN.contenders))
-    list(race.go())
+    list(go(race))
     return summary.summarise(run, store.load(run.folder)).set_index("framework")
 
 

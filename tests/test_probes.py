@@ -12,7 +12,7 @@ import pytest
 from bench import gate, probes, store, summary
 from bench.cases import Contender
 from bench.race import Race
-from tests.conftest import fake, fakes
+from tests.conftest import fake, fakes, go
 from tests.plans import GRAPHS, PLAN
 
 WHOLE = {"input": 23, "convolution": 23, "dense": 23}
@@ -113,7 +113,7 @@ def raced(folder: Path, device: str) -> tuple[store.Run, store.Tables]:
     plan = replace(RACE, device=device)
     run = store.Run.create(folder / "run", {"plan": plan.to_json()})
     race = Race(run, plan, GRAPHS, fakes(*plan.contenders))
-    list(race.go())
+    list(go(race))
     return run, store.load(run.folder)
 
 

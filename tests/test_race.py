@@ -14,7 +14,7 @@ from bench.cases import Contender, Plan
 from bench.graph import Graph, Tensor, build
 from bench.parity import Verdict
 from bench.race import Race
-from tests.conftest import fakes
+from tests.conftest import fakes, go
 
 pytestmark = pytest.mark.alone
 TOY, CRASH = Contender("toy", "plain"), Contender("crash", "plain")
@@ -50,7 +50,7 @@ def racing(run: store.Run, plan: Plan = PLAN) -> Race:
 
 
 def finish(race: Race) -> None:
-    list(race.go())
+    list(go(race))
 
 
 def finish_in_three_rounds(race: Race) -> None:
@@ -126,7 +126,7 @@ def test_else_it_goes_on_until_the_budget_is_spent(tmp_path: Path) -> None:
 
 def test_a_killed_run_is_completed_and_loses_no_sample(tmp_path: Path) -> None:
     race = begin(tmp_path / "run")
-    for index, _ in enumerate(race.go()):
+    for index, _ in enumerate(go(race)):
         if index == 14:
             break  # killed here: all is weighed, one network has had a process of everyone
     before = samples(tmp_path / "run")
@@ -141,12 +141,12 @@ def test_a_killed_run_is_completed_and_loses_no_sample(tmp_path: Path) -> None:
     frame = summarised(again)
     assert set(frame["status"]) == {"ok"} and (frame["processes"] >= 2).all()
     done = racing(store.Run.open(tmp_path / "run"))
-    assert done.steps() == 0 and list(done.go()) == []
+    assert done.steps() == 0 and list(go(done)) == []
 
 
 def test_a_heat_cut_off_keeps_its_number_and_its_samples(tmp_path: Path) -> None:
     race = begin(tmp_path / "run", replace(PLAN, models=("one",)))
-    for what, _ in race.go():
+    for what, _ in go(race):
         if what.endswith("inference"):
             break
     again = racing(store.Run.open(tmp_path / "run"), race.plan)

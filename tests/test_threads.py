@@ -13,10 +13,10 @@ from bench import envs, machine, store, summary, threads
 from bench.cases import Contender, Plan
 from bench.errors import BenchError
 from bench.progress import Progress
-from bench.race import Race, together
+from bench.race import Race
 from bench.session import counts
 from bench.store import Run, Tables
-from tests.conftest import Command, fakes
+from tests.conftest import Command, fakes, go
 from tests.plans import GRAPHS, PLAN
 from tests.test_cli import unavailable
 
@@ -27,7 +27,7 @@ two = pytest.mark.skipif(machine.processors() < 2, reason="needs two processors"
 def raced(folder: Path, plan: Plan) -> tuple[Run, Tables]:
     run = Run.create(folder / "run", {"plan": plan.to_json()})
     entrants = fakes(*plan.contenders)
-    list(together([Race(run, part, GRAPHS, entrants) for part in plan.by_threads()]))
+    list(go(*(Race(run, part, GRAPHS, entrants) for part in plan.by_threads())))
     return run, store.load(run.folder)
 
 
