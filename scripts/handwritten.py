@@ -1,11 +1,12 @@
-"""What do the harness and an adapter cost? Our worker against the same network written by hand, in
-a bare loop of the framework; one process, alternating in blocks.
+"""What do the harness and an adapter cost? Our worker against the adapter's own step in a bare
+loop, and against the same network written by hand in that loop; one process, alternating in blocks.
 
     python scripts/handwritten.py torch --network lenet5 --phase inference --batch 1
-    python scripts/handwritten.py torch --network resnet50 --phase train --batch 8
+    python scripts/handwritten.py theano --network resnet20 --phase train --batch 8 --bare
 
-Prints the ratio of our step to the handwritten one with its 95% interval, and their difference;
-rounds are paired.
+Prints the ratio of our step to each of the others with its 95% interval, and their difference;
+rounds are paired. The first is what the harness costs, the second has the adapter in it. `--bare`
+leaves the second out: any framework, any network.
 """
 
 from __future__ import annotations
@@ -33,13 +34,11 @@ from bench.entrants import Entrant
 from bench.errors import Unavailable
 
 FOLDER = Path(__file__).with_name("handwritten")
-WRITTEN = sorted({path.stem for path in FOLDER.glob("*/*.py")})
-NETWORKS = sorted({path.parent.name for path in FOLDER.glob("*/*.py")})
 
 
 @click.command()
-@click.argument("framework", type=click.Choice(WRITTEN))
-@click.option("--network", default="resnet50", type=click.Choice(NETWORKS))
+@click.argument("framework")
+@click.option("--network", default="resnet50")
 @click.option("--mode", help="Default: the adapter's first.")
 @click.option("--phase", default="train", type=click.Choice(["inference", "train"]))
 @click.option("--batch", default=8)
@@ -47,11 +46,13 @@ NETWORKS = sorted({path.parent.name for path in FOLDER.glob("*/*.py")})
 @click.option("--block", default=0.1, help="Seconds of a block, or one step.")
 @click.option("--warmup", default=3.0, help="Seconds.")
 @click.option("--threads", default=machine.processors())
-def main(framework: str, network: str, mode: str | None, **options: Any) -> None:
-    """Race an adapter against scripts/handwritten/NETWORK/FRAMEWORK.py."""
+@click.option("--bare", is_flag=True, help="Against the bare loop alone.")
+def main(framework: str, network: str, mode: str | None, bare: bool, **options: Any) -> None:
+    """Race an adapter against a bare loop, and scripts/handwritten/NETWORK/FRAMEWORK.py."""
     written = FOLDER / network / f"{framework}.py"
-    if not written.exists():
-        raise click.ClickException(f"nobody wrote {written.relative_to(FOLDER.parent)} yet")
+    if not bare and not written.exists():
+        there = ", ".join(sorted(f"{p.stem} {p.parent.name}" for p in FOLDER.glob("*/*.py")))
+        raise click.ClickException(f"nobody wrote {framework} {network}: --bare, or {there}")
     contender = cases.contenders(frameworks.select(framework), mode or "default")[0]
     entrant = session.provision([contender], "cpu", console.Watch())[contender]
     if isinstance(entrant, Unavailable):
@@ -59,7 +60,8 @@ def main(framework: str, network: str, mode: str | None, **options: Any) -> None
     with tempfile.TemporaryDirectory() as folder:
         files = parity.save_usual(Path(folder), models.load(network), options["batch"])
         request = files | options | {"adapter": str(entrant.adapter), "mode": contender.mode}
-        request |= {"handwritten": str(written), "cpus": client.processors(options["threads"])}
+        request["handwritten"] = "" if bare else str(written)
+        request["cpus"] = client.processors(options["threads"])
         report(run(entrant, request, Path(folder)), f"{contender} {network} {options}")
 
 
@@ -77,15 +79,16 @@ def run(entrant: Entrant, request: dict[str, Any], folder: Path) -> dict[str, li
 
 def report(samples: dict[str, list[list[float]]], what: str) -> None:
     """Each round is a pair, and a replicate: the interval is of this process, not of others."""
-    ours, hand = ({(i, 0): s for i, s in enumerate(samples[k])} for k in ("ours", "handwritten"))
-    one, two, ratio = stats.median(ours), stats.median(hand), stats.ratio(ours, hand)
     click.echo(what)
-    for name, side in (("ours", one), ("handwritten", two)):
-        click.echo(f"  {name}: {side.value * 1e3:.4g} ms, {len(ours)} blocks")
-    click.echo(
-        f"  ratio {ratio.value:.4f} (95%: {ratio.low:.4f} to {ratio.high:.4f}), "
-        f"difference {(ratio.value - 1) * two.value * 1e6:.1f} us"
-    )
+    sides = {k: {(i, 0): s for i, s in enumerate(blocks)} for k, blocks in samples.items()}
+    for name, side in sides.items():
+        middle, ratio = stats.median(side).value, stats.ratio(sides["ours"], side)
+        click.echo(f"  {name}: {middle * 1e3:.4g} ms, {len(side)} blocks")
+        if name != "ours":
+            click.echo(
+                f"    ours is {ratio.value:.4f} of it (95%: {ratio.low:.4f} to {ratio.high:.4f}), "
+                f"{(ratio.value - 1) * middle * 1e6:+.1f} us"
+            )
 
 
 if __name__ == "__main__":

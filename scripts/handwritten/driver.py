@@ -1,6 +1,6 @@
-"""Runs in a framework's environment: our worker with its adapter, and the handwritten network in a
-bare loop, in one process, alternating in blocks. Prints one JSON line: the seconds of a step, by
-contender, block and sample.
+"""Runs in a framework's environment: our worker with its adapter; the adapter's step in a bare
+loop; and, where there is one, the handwritten network in that loop; in one process, alternating in
+blocks. Prints one JSON line: the seconds of a step, by contender, block and sample.
 
     python -s driver.py REQUEST.json
 """
@@ -45,21 +45,23 @@ def main(request):
     worker = serving.Worker(request["adapter"])
     worker.hello(request["mode"], "cpu", "fp32", request["threads"])
     worker.build(request["graph"], request["weights"])
-    theirs = load("theirs", request["handwritten"])
-    x, y = (numpy.load(request["inputs"])[key] for key in "xy")
-    prepare, parameters = theirs.steps(x, y, request["threads"])
-    assert parameters == sum(a.size for a in worker.adapter.parameters().values()), parameters
     asked = {"inputs": request["inputs"], "seconds": request["warmup"], "shortest": 0.001}
     repeats = worker.warmup(phase, **asked)["repeats"]
-    step, wait = prepare(phase), worker.adapter.wait
+    step, wait = worker.steps[phase][0], worker.adapter.wait
     contenders = {
         "ours": lambda: worker.measure(phase, seconds, 1000)["samples"],
-        "handwritten": lambda: bare(step, wait, repeats, seconds),
+        "bare": lambda: bare(step, wait, repeats, seconds),
     }
-    contenders["handwritten"]()  # warm, too
+    if request["handwritten"]:
+        x, y = (numpy.load(request["inputs"])[key] for key in "xy")
+        prepare, count = load("theirs", request["handwritten"]).steps(x, y, request["threads"])
+        assert count == sum(a.size for a in worker.adapter.parameters().values()), count
+        theirs = prepare(phase)
+        contenders["handwritten"] = lambda: bare(theirs, wait, repeats, seconds)
+        contenders["handwritten"]()  # warm, too
     samples = {key: [] for key in contenders}
     for _ in range(request["rounds"]):
-        for key in random.sample(sorted(contenders), 2):
+        for key in random.sample(sorted(contenders), len(contenders)):
             samples[key].append(contenders[key]())
     serving.CHANNEL.write(json.dumps(samples) + "\n")
     serving.CHANNEL.flush()
