@@ -54,6 +54,7 @@ from bench.ops import (
 
 FORMAT = 2  # 1: nodes, training (learning rate and momentum); 2: auxiliary classifiers
 INPUT = "input"  # the name by which nodes refer to the network's input
+STEP = 32  # pixels: sizes that are so many apart stay even or odd through five halvings
 LEARNING_RATE, MOMENTUM = 1e-4, 0.9  # small, so that hundreds of timed steps stay on real numbers
 
 
@@ -183,17 +184,25 @@ class Graph:
         return replace(self, input=shapes[INPUT], nodes=tuple(nodes))
 
     def for_checks(self) -> Graph:
-        """The network on smaller images, where its weights do not depend on their size.
+        """The network on the smallest images of at least 96 pixels that its windows fit in, where
+        its weights do not depend on their size.
 
-        Every operator is still there, and as 32 divides the difference, sizes stay even or odd
-        through five halvings, which decides where padding falls."""
-        height, width = (smaller(size) for size in self.input[1:])
+        Every operator is still there, and sizes stay even or odd, which decides where padding
+        falls."""
+        for more in range(0, max(self.input[1:]), STEP):
+            height, width = (min(size, smaller(size) + more) for size in self.input[1:])
+            if small := self.fitting(height, width):
+                return small
+        return self
+
+    def fitting(self, height: int, width: int) -> Graph | None:
+        """The same weights on images of another size; None where they or the windows do not fit."""
         try:
             small = self.resized(height, width)
         except ShapeError:
-            return self
+            return None
         same = [node.weights for node in small.nodes] == [node.weights for node in self.nodes]
-        return small if same and all(map(covered, small.nodes)) else self
+        return small if same and all(map(covered, small.nodes)) else None
 
     def digest(self) -> str:
         """A hash of everything that a worker is told, but for the name."""
@@ -216,8 +225,8 @@ def covered(node: Node) -> bool:
 
 
 def smaller(size: int) -> int:
-    """The smallest size of at least 96 that differs by a multiple of 32; small ones as they are."""
-    return size if size < 128 else 96 + size % 32
+    """The smallest size of at least 96 that differs by steps; small ones as they are."""
+    return size if size < 96 + STEP else 96 + size % STEP
 
 
 class Builder:

@@ -96,7 +96,9 @@ def test_bisection_finds_the_node_and_asks_few_times() -> None:
         ("resnet50", (3, 96, 96)),
         ("vgg16", (3, 224, 224)),
         ("lenet5", (1, 32, 32)),
-        ("googlenet", (3, 224, 224)),  # its 5x5 windows would be larger than the last images
+        ("googlenet", (3, 160, 160)),  # its 5x5 windows would be larger than the last images
+        ("efficientnet_b7", (3, 152, 152)),
+        ("mixnet_s", (3, 224, 224)),  # a window of 9x9 on images of 7x7 in the paper, too
     ],
 )
 def test_networks_are_checked_small_where_their_weights_do_not_depend_on_it(
