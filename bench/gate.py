@@ -10,8 +10,9 @@ import hashlib
 import json
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
@@ -72,31 +73,36 @@ class Gate:
     ) -> list[Verdict]:
         """Verdicts of every contender on every network."""
         sized = graphs if self.full_size else [graph.for_checks() for graph in graphs]
-        subjects = (Subject(part) for part in portions(sized))
-        return [v for subject in subjects for v in self.examine(contenders, subject, report)]
+        return self.examine(contenders, [Subject(part) for part in portions(sized)], report)
 
     def conform(self, contenders: Sequence[Contender], report: Report) -> list[Verdict]:
         """Verdicts of every contender on the conformance cases, in every phase that is timed."""
-        return self.examine(contenders, Operators(), report)
+        return self.examine(contenders, [Operators()], report)
 
     def train(
         self, contenders: Sequence[Contender], graphs: Sequence[Graph], report: Report
     ) -> list[Verdict]:
         """Verdicts of every contender on the losses of a training run."""
-        return self.examine(contenders, Training(graphs), report)
+        return self.examine(contenders, [Training(graphs)], report)
 
     def examine(
-        self, contenders: Sequence[Contender], subject: Subject, report: Report
+        self, contenders: Sequence[Contender], subjects: Sequence[Subject], report: Report
     ) -> list[Verdict]:
-        """Verdicts of every contender on one subject, in order, some contenders at a time."""
-        found: list[Verdict] = []
+        """Verdicts on every subject of every contender, in that order; reported as they come. While
+        one compiles for long the others go on, with the next subject too."""
         pool = ThreadPoolExecutor(self.jobs)
         try:
-            futures = [pool.submit(self.verdicts, c, subject) for c in contenders]
-            for contender, future in zip(contenders, futures, strict=True):
+            pairs = [(subject, contender) for subject in subjects for contender in contenders]
+            futures = {pool.submit(self.verdicts, c, s): (s, c) for s, c in pairs}
+            left = Counter(map(id, (subject for subject, _ in pairs)))
+            for future in as_completed(futures):
+                subject, contender = futures[future]
                 for name, rows in subject.reports(future.result()):
                     report(f"{contender} {name}", rows)
-                    found += rows
+                left[id(subject)] -= 1
+                if not left[id(subject)]:
+                    subject.forget()
+            return [v for future in futures for rows in future.result() for v in rows]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             self.stopped.set()
@@ -105,7 +111,6 @@ class Gate:
             raise
         finally:
             pool.shutdown()
-        return found
 
     def verdicts(self, contender: Contender, subject: Subject) -> list[list[Verdict]]:
         """For each network from the cache, or by running the framework.

@@ -51,6 +51,10 @@ class Subject:
         referee.inference, referee.training  # noqa: B018
         return referee
 
+    def forget(self) -> None:
+        """Nobody will ask any more: what referees found takes gigabytes."""
+        self.referees.clear()
+
     def reports(self, rows: Sequence[list[Verdict]]) -> Iterator[tuple[str, list[Verdict]]]:
         """The verdicts on each network under its name."""
         if self.together:

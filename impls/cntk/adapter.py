@@ -138,11 +138,12 @@ class Operators(object):
 def pad(node, x):
     """The input of a convolution, and for its two axes whether CNTK is to pad it.
 
-    It can only be told to pad half of the kernel on either side. Other padding is a layer."""
+    It can only be told to pad half of the kernel on either side, and then refuses a kernel that is
+    larger than the image, as MixNet has them. Other padding is a layer."""
     padding = []
     for size, kernel, stride, p, out in axes(node):
         middle = (size - 1) % stride < 2  # else CNTK moves the first window inwards
-        padding.append(p > 0 and kernel == 2 * p + 1 and middle)
+        padding.append(p > 0 and kernel == 2 * p + 1 and kernel <= size and middle)
     if all(done or not p for done, p in zip(padding, node["attrs"]["pad"])):
         return x, padding
     return C.pad(x, [(0, 0)] + [(p, p) for p in node["attrs"]["pad"]]), [False, False]
