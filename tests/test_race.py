@@ -74,7 +74,8 @@ def test_every_case_of_the_plan_gets_samples_memory_and_a_row(tmp_path: Path) ->
     assert len(frame) == 8 and set(frame["status"]) == {"ok"}
     assert (frame["processes"] == 2).all() and (frame["samples"] >= 2).all()
     assert (frame["low"] <= frame["median"]).all() and (frame["median"] <= frame["high"]).all()
-    assert (frame["peak_memory"] > 1e6).all() and (frame["marks"] == "").all()
+    assert (frame["peak_memory"] > 1e6).all()
+    assert not frame["marks"].str.contains("leaks|least|possible|no peak").any()
     assert (frame["above_baseline"].abs() < 2**20).all()  # less than can be told
     memory = store.load(tmp_path / "run").processes.query("process == -1")
     assert len(memory) == memory["pid"].nunique() == 8  # a process for each phase

@@ -31,6 +31,7 @@ from convmark import (
 NAME = "keras"
 MODES = ("tensorflow", "jax", "torch", "tensorflow-loop", "jax-loop", "torch-loop")
 POLICIES = {"fp32": "float32", "tf32": "float32", "bf16": "mixed_bfloat16"}
+UNSET = "zeros"  # weights come later; JAX compiles random ones for each shape, for half a second
 NATIVE = {
     "weight": "kernel", "scale": "gamma", "shift": "beta",
     "mean": "moving_mean", "variance": "moving_variance",
@@ -80,12 +81,18 @@ class Operators:
         options = {"use_bias": a["bias"], "name": identifier(node["name"])}
         window = a["kernel"], a["stride"], padding
         if is_depthwise(node):  # on TensorFlow XLA compiles groups, many times as slow
-            return self.layers.DepthwiseConv2D(*window, a["out"] // a["groups"], **options)(x)
-        return self.layers.Conv2D(a["out"], *window, groups=a["groups"], **options)(x)
+            multiplier = a["out"] // a["groups"]
+            return self.layers.DepthwiseConv2D(
+                *window, multiplier, depthwise_initializer=UNSET, **options
+            )(x)
+        return self.layers.Conv2D(
+            a["out"], *window, groups=a["groups"], kernel_initializer=UNSET, **options
+        )(x)
 
     def dense(self, node, x):
         a, name = node["attrs"], identifier(node["name"])
-        return self.layers.Dense(a["out"], use_bias=a["bias"], name=name)(x[0])
+        options = {"use_bias": a["bias"], "name": name, "kernel_initializer": UNSET}
+        return self.layers.Dense(a["out"], **options)(x[0])
 
     def batchnorm(self, node, x):
         eps, name = node["attrs"]["eps"], identifier(node["name"])
