@@ -84,7 +84,9 @@ class Operators(object):
         options = {kernel: tuple(a["kernel"]), "strides": tuple(a["stride"]), "padding": "valid"}
         if not any(a["pad"]):
             return [], options
-        if native and all(k == 2 * p + 1 for k, p in zip(a["kernel"], a["pad"])):
+        # CNTK refuses to pad for a window that is larger than the image, as MixNet has them
+        fits = all(k <= n for k, n in zip(a["kernel"], node["input_shapes"][0][1:]))
+        if native and fits and all(k == 2 * p + 1 for k, p in zip(a["kernel"], a["pad"])):
             return [], dict(options, padding="same")
         return [self.layers.ZeroPadding2D(tuple(a["pad"]))], options
 
