@@ -101,7 +101,7 @@ class Fickle(toy.Adapter):
         step = super().step(phase, x, y)
 
         def fickle():
-            for _ in range(random.choice((3, 9))):
+            for _ in range(random.choice((3, 30))):
                 result = step()
             return result
 
