@@ -116,12 +116,14 @@ def suspicions(run: Run, times: Mapping[Any, stats.Blocks]) -> dict[Any, list[st
     found: dict[Any, list[str]] = {}
     header = run.header()
     for keys in cells.values():
-        kinds = {key: suspicion.modes(calm[key]) for key in keys}
-        if len(keys) > 2 and 2 * sum(map(bool, kinds.values())) > len(keys):
-            kinds = {}  # of most contenders: it is the machine that has two speeds
+        kinds = suspicion.theirs({key: suspicion.modes(calm[key]) for key in keys})
         for key in keys:
             drift = suspicion.drift(calm[key], [levels[k] for k in keys if k != key])
-            said = [drift, kinds.get(key, ""), speed(header, key, stats.median(times[key]).value)]
+            said = [
+                drift,
+                str(kinds.get(key, "")),
+                speed(header, key, stats.median(times[key]).value),
+            ]
             found[key] = list(filter(None, said))
     return found
 

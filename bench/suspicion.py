@@ -7,8 +7,10 @@ needs a difference that matters and a test that would raise it by chance once in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import exp, log
 from statistics import median as middle
+from typing import Any
 
 import numpy as np
 from diptest import diptest
@@ -20,9 +22,28 @@ from bench.stats import Block, Blocks
 
 Levels = Mapping[Block, float]
 
+
+@dataclass(frozen=True)
+class Kinds:
+    """The centres of two kinds of samples or blocks, in seconds."""
+
+    what: str
+    low: float
+    high: float
+
+    @property
+    def apart(self) -> float:
+        """How many times the quicker the slower is."""
+        return self.high / self.low
+
+    def __str__(self) -> str:
+        return f"two kinds of {self.what}, {self.low * 1e3:.3g} and {self.high * 1e3:.3g} ms"
+
+
 CHANCE = 0.001  # of a suspicion of nothing
 DRIFT = 0.1  # from the first to the last round of a process
 APART = 1.15  # how many times the quicker of two modes the slower is
+MORE = 2.0  # times as far apart as the machine's own
 FEWEST = 8  # rounds, or samples, of a process, below which nothing is said
 SHARE = 0.1  # of the samples that the rarer mode has at least
 PART = 9  # samples of a block that are looked at
@@ -77,7 +98,7 @@ def levelled(blocks: Blocks) -> Levels:
     return {block: centre / levels[block[0]] for block, centre in centres.items()}
 
 
-def modes(own: Blocks) -> str:
+def modes(own: Blocks) -> Kinds | None:
     """Whether a process has two speeds: within its blocks, or from block to block."""
     blocks = stats.grouped(own)
     parts = {p: [s for block in each for s in part(block)] for p, each in blocks.items()}
@@ -90,18 +111,32 @@ def part(block: Sequence[float]) -> Sequence[float]:
     return block[:: -(-len(block) // PART)]
 
 
-def kinds(values: Mapping[int, list[float]], what: str) -> str:
+def theirs(found: Mapping[Any, Kinds | None]) -> dict[Any, Kinds]:
+    """The kinds of these contenders without the machine's: where most of several have two, it is
+    the machine that has two speeds, but of who has them much further apart than the others."""
+    two = {key: kinds for key, kinds in found.items() if kinds}
+    if len(found) <= 2 or 2 * len(two) <= len(found):
+        return two
+    apart = {key: kinds.apart for key, kinds in two.items()}
+    return {
+        key: kinds
+        for key, kinds in two.items()
+        if apart[key] > MORE * middle(value for other, value in apart.items() if other != key)
+    }
+
+
+def kinds(values: Mapping[int, list[float]], what: str) -> Kinds | None:
     """Whether the values of a process come in two kinds: by the dip test (Hartigan 1985) in each
     process, joined by Fisher's method, with both kinds often and apart."""
     tried = [np.log(found) for found in values.values() if len(found) >= FEWEST]
     chances = [max(float(diptest(logs)[1]), 1e-12) for logs in tried]
     if not chances or combine_pvalues(chances).pvalue > CHANCE:
-        return ""  # nearly always: to look for the two kinds takes ten times as long
+        return None  # nearly always: to look for the two kinds takes ten times as long
     pairs = list(filter(None, map(split, tried)))
     if 2 * len(pairs) <= len(tried):
-        return ""
+        return None
     low, high = (middle(p[i] for p in pairs) for i in (0, 1))
-    return f"two kinds of {what}, {low * 1e3:.3g} and {high * 1e3:.3g} ms"
+    return Kinds(what, low, high)
 
 
 def split(logs: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[float, float] | None:

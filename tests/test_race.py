@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bench import schedule, store, summary
+from bench import schedule, store, summary, suspicion
 from bench.cases import Contender, Plan
 from bench.graph import Graph, Tensor, build
 from bench.parity import Verdict
@@ -67,15 +67,17 @@ def samples(folder: Path) -> list[tuple[Any, ...]]:
     return list(store.load(folder).samples.drop(columns="run").itertuples(index=False, name=None))
 
 
-def test_every_case_of_the_plan_gets_samples_memory_and_a_row(tmp_path: Path) -> None:
+def test_every_case_of_the_plan_gets_samples_memory_and_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suspicion, "CHANCE", 0.0)  # a machine that has two speeds is no matter here
     race = begin(tmp_path / "run")
     finish(race)
     frame = summarised(race)
     assert len(frame) == 8 and set(frame["status"]) == {"ok"}
     assert (frame["processes"] == 2).all() and (frame["samples"] >= 2).all()
     assert (frame["low"] <= frame["median"]).all() and (frame["median"] <= frame["high"]).all()
-    assert (frame["peak_memory"] > 1e6).all()
-    assert not frame["marks"].str.contains("leaks|least|possible|no peak").any()
+    assert (frame["peak_memory"] > 1e6).all() and (frame["marks"] == "").all()
     assert (frame["above_baseline"].abs() < 2**20).all()  # less than can be told
     memory = store.load(tmp_path / "run").processes.query("process == -1")
     assert len(memory) == memory["pid"].nunique() == 8  # a process for each phase

@@ -9,6 +9,7 @@ import pytest
 
 from bench import suspicion
 from bench.stats import Blocks
+from bench.suspicion import Kinds
 
 Random = np.random.Generator
 
@@ -51,7 +52,7 @@ def test_a_drift_too_small_to_matter_is_not_named() -> None:
 
 
 def test_two_kinds_are_named_with_their_times() -> None:
-    said = suspicion.modes(drawn(np.random.default_rng(4), kinds=1.5))
+    said = str(suspicion.modes(drawn(np.random.default_rng(4), kinds=1.5)))
     assert said.startswith("two kinds of samples, ")
     low, high = (float(word) for word in said.split() if word[0].isdigit())
     assert high / low == pytest.approx(1.5, rel=0.05)
@@ -72,7 +73,15 @@ def test_a_slow_state_of_whole_blocks_is_a_kind_though_its_samples_are_few() -> 
             slow = random.random() < 0.4
             noise = np.exp(0.03 * random.standard_normal(2 if slow else 80))
             found[process, number] = ((0.04 if slow else 0.001) * noise).tolist()
-    assert suspicion.modes(found).startswith("two kinds of ")
+    assert str(suspicion.modes(found)).startswith("two kinds of ")
+
+
+def test_two_speeds_of_most_are_the_machines_but_of_who_has_them_further_apart() -> None:
+    machine, own = Kinds("samples", 1.0, 1.6), Kinds("blocks", 1.0, 9.0)
+    assert suspicion.theirs({"a": machine, "b": machine, "c": None}) == {}
+    assert suspicion.theirs({"a": machine, "b": machine, "c": own}) == {"c": own}
+    assert suspicion.theirs({"a": machine, "b": None, "c": None}) == {"a": machine}
+    assert suspicion.theirs({"a": machine, "b": machine}) == {"a": machine, "b": machine}
 
 
 def test_too_few_samples_say_nothing() -> None:
