@@ -31,6 +31,7 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "conv_no_bias": lambda x: x.conv(8, 3, pad=1, bias=False),
     "conv_groups": lambda x: x.conv(9, 3, pad=1, groups=3),
     "conv_one_per_channel": lambda x: x.conv(6, 3, pad=1, groups=6, bias=False),
+    "conv_large_depthwise": lambda x: x.conv(6, 5, stride=2, pad=2, groups=6),
     "conv_larger_than_the_image": lambda x: x.conv(6, 9, stride=2, pad=4, groups=6),
     "conv_grouped_1x1": lambda x: x.conv(12, 1, groups=2, bias=False),
     "conv_depthwise": lambda x: x.conv(12, 3, stride=2, pad=1, groups=6),

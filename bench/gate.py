@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -92,15 +91,15 @@ class Gate:
         one compiles for long the others go on, with the next subject too."""
         pool = ThreadPoolExecutor(self.jobs)
         try:
-            pairs = [(subject, contender) for subject in subjects for contender in contenders]
-            futures = {pool.submit(self.verdicts, c, s): (s, c) for s, c in pairs}
-            left = Counter(map(id, (subject for subject, _ in pairs)))
+            pairs = ((contender, subject) for subject in subjects for contender in contenders)
+            futures = {pool.submit(self.verdicts, *pair): pair for pair in pairs}
+            left = dict.fromkeys(subjects, len(contenders))
             for future in as_completed(futures):
-                subject, contender = futures[future]
+                contender, subject = futures[future]
                 for name, rows in subject.reports(future.result()):
                     report(f"{contender} {name}", rows)
-                left[id(subject)] -= 1
-                if not left[id(subject)]:
+                left[subject] -= 1
+                if not left[subject]:
                     subject.forget()
             return [v for future in futures for rows in future.result() for v in rows]
         except BaseException:

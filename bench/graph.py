@@ -54,6 +54,7 @@ from bench.ops import (
 
 FORMAT = 2  # 1: nodes, training (learning rate and momentum); 2: auxiliary classifiers
 INPUT = "input"  # the name by which nodes refer to the network's input
+SMALLEST = 96  # pixels of an image for checks
 STEP = 32  # pixels: sizes that are so many apart stay even or odd through five halvings
 LEARNING_RATE, MOMENTUM = 1e-4, 0.9  # small, so that hundreds of timed steps stay on real numbers
 
@@ -189,7 +190,7 @@ class Graph:
 
         Every operator is still there, and sizes stay even or odd, which decides where padding
         falls."""
-        for more in range(0, max(self.input[1:]), STEP):
+        for more in range(0, max(self.input[1:]) - SMALLEST + 1, STEP):
             height, width = (min(size, smaller(size) + more) for size in self.input[1:])
             if small := self.fitting(height, width):
                 return small
@@ -225,8 +226,8 @@ def covered(node: Node) -> bool:
 
 
 def smaller(size: int) -> int:
-    """The smallest size of at least 96 that differs by steps; small ones as they are."""
-    return size if size < 96 + STEP else 96 + size % STEP
+    """The smallest size of at least SMALLEST that differs by steps; small ones as they are."""
+    return size if size < SMALLEST + STEP else SMALLEST + size % STEP
 
 
 class Builder:

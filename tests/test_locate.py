@@ -182,18 +182,19 @@ def test_others_go_on_while_one_compiles(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_referee_is_asked_once_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[Subject] = []
+    made: list[tuple[Subject, str]] = []
     prepared = Subject.prepared
 
     def counted(self: Subject, graph: Graph) -> Referee:
-        made.append(self)
+        made.append((self, graph.name))
         return prepared(self, graph)
 
     monkeypatch.setattr(Subject, "prepared", counted)
     contenders = [Contender("toy", "plain"), Contender("toy", "other")]
     judge = gate.Gate(fakes(*contenders), "cpu", 1, tmp_path, jobs=2)
     assert all(v.ok for v in judge.check(contenders, [network("none")], silent))
-    assert [subject.referees for subject in made] == [{}]  # and forgotten
+    assert [name for _, name in made] == ["none"]
+    assert made[0][0].referees == {}  # forgotten in the end
 
 
 def test_frameworks_at_a_time_have_seats_of_their_own(

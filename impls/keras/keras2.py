@@ -21,7 +21,7 @@ import tempfile
 
 import numpy
 from convmark import Adapter as Base
-from convmark import Unsupported, counts, keys, operator, walk
+from convmark import Unsupported, axes, counts, keys, operator, walk
 
 NAME = "keras"
 MODES = ("theano", "cntk")
@@ -85,8 +85,8 @@ class Operators(object):
         if not any(a["pad"]):
             return [], options
         # CNTK refuses to pad for a window that is larger than the image, as MixNet has them
-        fits = all(k <= n for k, n in zip(a["kernel"], node["input_shapes"][0][1:]))
-        if native and fits and all(k == 2 * p + 1 for k, p in zip(a["kernel"], a["pad"])):
+        fit = (k == 2 * p + 1 and (self.theano or k <= n) for n, k, _, p, _ in axes(node))
+        if native and all(fit):
             return [], dict(options, padding="same")
         return [self.layers.ZeroPadding2D(tuple(a["pad"]))], options
 
