@@ -9,14 +9,15 @@ from typing import Any
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bench.layers import COLUMNS, WORDS, cells, grouped, times, totals
 from bench.store import CELL
 
-WIDTH = 150  # of tables that go to a file or a pipe
+WIDTH = 500  # of a line in a file or a pipe
+LONGEST = 60  # of a text in a table there
 WIDE = 170  # what the layer table of a network of the papers needs
 out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 err = Console(stderr=True, highlight=False)
@@ -84,20 +85,16 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def table(
-    title: str,
-    columns: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    left: int = 2,
-    on: Console = out,
-) -> None:
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], left: int = 2) -> None:
     """A table on standard output; the first `left` columns are text."""
     grid = Table(title=title or None, title_justify="left", header_style="bold", box=SIMPLE_HEAD)
+    longest = None if out.is_terminal else LONGEST
     for index, column in enumerate(columns):
-        grid.add_column(column, justify="left" if index < left else "right", overflow="fold")
+        justify: JustifyMethod = "left" if index < left else "right"
+        grid.add_column(column, justify=justify, overflow="fold", max_width=longest)
     for row in rows:
         grid.add_row(*(str(cell).replace("[", r"\[") for cell in row))
-    on.print(grid)
+    out.print(grid)
 
 
 def layers(found: Mapping[str, Any]) -> None:
@@ -109,7 +106,7 @@ def layers(found: Mapping[str, Any]) -> None:
     if out.is_terminal and out.width < WIDE:
         table(title, ["layer", "output", "parameters", *COLUMNS[-2:]], map(stacked, rows), left=3)
     else:
-        table(title, COLUMNS, rows, left=WORDS, on=Console(highlight=False, width=2 * WIDTH))
+        table(title, COLUMNS, rows, left=WORDS)
     out.print(totals(found), markup=False)
 
 

@@ -77,8 +77,7 @@ def summarise(run: Run, tables: Tables) -> pd.DataFrame:
     to the fastest of its cell and what can be said of it; or its status and the reason. An interval
     is empty where a single process was measured. Memory: see `extra`."""
     times = measured(tables)
-    ratios = to_fastest(times)
-    verdicts = dict(zip(ratios, stats.verdicts(list(ratios.values())), strict=True))
+    judged = stats.to_fastest(list(by_cell(times).values()))
     lines, marks = Lines(tables), suspicions(run, times)
     rows: list[dict[str, Any]] = []
     for case in planned(run):
@@ -86,8 +85,8 @@ def summarise(run: Run, tables: Tables) -> pd.DataFrame:
         row = case | {"status": "missing", "reason": "not measured yet"} | outcome(lines, case)
         if key in times:
             later = f"later {row['status']}: {row['reason']}" if row["status"] != "missing" else ""
-            row |= figures(case, times[key], ratios.get(key, stats.ONE))
-            row |= {"verdict": verdicts.get(key), "reason": later}
+            ratio, verdict = judged.get(key, (stats.ONE, None))
+            row |= figures(case, times[key], ratio) | {"verdict": verdict, "reason": later}
         row |= extra(lines, case)
         row["marks"] = "; ".join(filter(None, [row["marks"], *marks.get(key, [])]))
         rows.append(row)
@@ -101,6 +100,14 @@ def measured(tables: Tables) -> dict[Any, stats.Blocks]:
     return {k: v for k, v in grouped(tables.samples, CASE).items() if k not in bad}
 
 
+def by_cell(times: Mapping[Any, stats.Blocks]) -> dict[Any, dict[Any, stats.Blocks]]:
+    """The cases of each cell."""
+    cells: dict[Any, dict[Any, stats.Blocks]] = {}
+    for key, samples in times.items():
+        cells.setdefault(key[: len(CELL)], {})[key] = samples
+    return cells
+
+
 def bounded(end: float) -> float | None:
     """An end of an interval; None where there is none."""
     return end if 0 < end < inf else None
@@ -110,12 +117,9 @@ def suspicions(run: Run, times: Mapping[Any, stats.Blocks]) -> dict[Any, list[st
     """What must be known of the times of each case."""
     calm = {key: stats.undisturbed(samples) for key, samples in times.items()}
     levels = {key: suspicion.levelled(samples) for key, samples in calm.items()}
-    cells: dict[Any, list[Any]] = {}
-    for key in times:
-        cells.setdefault(key[: len(CELL)], []).append(key)
     found: dict[Any, list[str]] = {}
     header = run.header()
-    for keys in cells.values():
+    for keys in by_cell(times).values():
         kinds = suspicion.theirs({key: suspicion.modes(calm[key]) for key in keys})
         for key in keys:
             drift = suspicion.drift(calm[key], [levels[k] for k in keys if k != key])
@@ -135,16 +139,6 @@ def speed(header: Mapping[str, Any], key: Any, seconds: float) -> str:
         return ""
     macs, peak = header["models"][case["model"]]["macs"], header["machine"].get("matrix_product")
     return suspicion.impossible(seconds, macs, case["batch"], case["phase"], peak)
-
-
-def to_fastest(measured: dict[Any, stats.Blocks]) -> dict[Any, stats.Estimate]:
-    """The ratio of every other contender to the fastest of its cell."""
-    times = {key: stats.median(samples).value for key, samples in measured.items()}
-    best: dict[tuple[Any, ...], Any] = {}
-    for key in sorted(times, key=lambda key: times[key]):
-        best.setdefault(tuple(key[: len(CELL)]), key)
-    bases = {key: best[tuple(key[: len(CELL)])] for key in measured}
-    return {k: stats.ratio(measured[k], measured[b]) for k, b in bases.items() if k != b}
 
 
 def figures(case: dict[str, Any], samples: stats.Blocks, ratio: stats.Estimate) -> dict[str, Any]:

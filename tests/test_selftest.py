@@ -106,6 +106,12 @@ def test_a_race_that_favours_somebody_shows_in_the_false_alarms() -> None:
     assert fair["low"] <= 0.05 < unfair["low"]
 
 
+def test_tables_of_equals_are_seldom_wrong_and_those_of_a_favoured_one_are() -> None:
+    fair, unfair = (power.tables(pool(np.random.default_rng(5), bias)) for bias in (0, -0.1))
+    assert fair.keys() == unfair.keys() == {3, 5, 8}
+    assert max(fair.values()) <= 0.05 < 0.9 < unfair[8]
+
+
 def test_labels_say_the_handicap() -> None:
     entrant: Any = SimpleNamespace(contender=Contender("toy", "plain"))
     assert share_of(label(entrant, 0.05, 0).mode) == pytest.approx(0.05)

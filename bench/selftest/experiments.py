@@ -126,12 +126,14 @@ def compete(run: Run, experiment: Experiment) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Findings:
-    """What one condition came to: see `schemes.scatter`, `power.report`, `power.false_alarms`."""
+    """What one condition came to: see `schemes.scatter`, and in `power` the functions of these
+    names."""
 
     condition: str
     schemes: pd.DataFrame
     power: pd.DataFrame
     alarms: dict[str, float]
+    tables: dict[int, float]
     start: float  # seconds that starting and warming up a copy took, the median
 
 
@@ -146,7 +148,8 @@ def find(run: Run, condition: str) -> Findings:
     outcomes = schemes.outcomes(run)
     scattered = schemes.scatter(outcomes) if len(outcomes) else outcomes
     alarms = power.false_alarms(pool) if pool else {}
-    return Findings(condition, scattered, power.report(pool), alarms, starting(tables))
+    wrong = power.tables(pool) if pool else {}
+    return Findings(condition, scattered, power.report(pool), alarms, wrong, starting(tables))
 
 
 def starting(tables: store.Tables) -> float:

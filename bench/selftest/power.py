@@ -6,9 +6,9 @@ drawn from these: a few of the processes, a few rounds of each, and the same ver
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import combinations
-from math import log
+from math import inf, log
 
 import numpy as np
 import pandas as pd
@@ -28,12 +28,19 @@ def trials(
     """Ratios, each from processes drawn without replacement, with their first rounds."""
     known = sorted({p for p, _ in blocks} & {p for p, _ in base})
     for _ in range(DRAWS):
-        chosen = set(random.choice(known, size=processes, replace=False).tolist())
-        one, two = (
-            {b: s for b, s in side.items() if b[0] in chosen and b[1] < rounds}
-            for side in (blocks, base)
-        )
-        yield stats.ratio(one, two)
+        chosen = random.choice(known, size=processes, replace=False).tolist()
+        yield stats.ratio(part(blocks, chosen, rounds), part(base, chosen, rounds))
+
+
+def part(blocks: Blocks, processes: Collection[int], rounds: float = inf) -> Blocks:
+    """The first rounds of some processes."""
+    return {b: s for b, s in blocks.items() if b[0] in processes and b[1] < rounds}
+
+
+def sizes(pool: Mapping[str, Blocks]) -> list[int]:
+    """How many processes a trial may have so that several trials are not nearly the same."""
+    most = len({p for blocks in pool.values() for p, _ in blocks})
+    return [n for n in PROCESSES if n <= most // 2]
 
 
 def pairs(pool: Mapping[str, Blocks]) -> dict[float, list[tuple[str, str]]]:
@@ -50,9 +57,8 @@ def report(pool: Mapping[str, Blocks], seed: int = 0) -> pd.DataFrame:
     """For each share and size of a trial: how often the word was FASTER, SLOWER, SAME, UNDECIDED,
     how often the interval held the truth, the median width of the interval."""
     random, rows = np.random.default_rng(seed), []
-    most = len({p for blocks in pool.values() for p, _ in blocks})
-    for share, couples in pairs(pool).items():
-        for processes in (n for n in PROCESSES if n <= most // 2):
+    for share, couples in sorted(pairs(pool).items()):
+        for processes in sizes(pool):
             for rounds in ROUNDS:
                 found = [
                     estimate
@@ -62,6 +68,22 @@ def report(pool: Mapping[str, Blocks], seed: int = 0) -> pd.DataFrame:
                 rows.append({"share": share, "processes": processes, "rounds": rounds}
                             | row(found, share))  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def tables(pool: Mapping[str, Blocks], seed: int = 0) -> dict[int, float]:
+    """Of tables with all equals as contenders, by the number of processes: the share in which
+    anybody was called slower than the fastest."""
+    random = np.random.default_rng(seed)
+    return {n: float(np.mean([wrong(pool, n, random) for _ in range(DRAWS)])) for n in sizes(pool)}
+
+
+def wrong(pool: Mapping[str, Blocks], processes: int, random: np.random.Generator) -> bool:
+    """Whether such a table, of processes drawn without replacement, has a wrong word."""
+    equals = [blocks for mode, blocks in pool.items() if share_of(mode) == 0]
+    known = sorted(set.intersection(*({p for p, _ in blocks} for blocks in equals)))
+    chosen = random.choice(known, size=processes, replace=False).tolist()
+    cell = {number: part(blocks, chosen) for number, blocks in enumerate(equals)}
+    return any(word == stats.SLOWER for _, word in stats.to_fastest([cell]).values())
 
 
 def row(found: list[Estimate], share: float) -> dict[str, float]:
@@ -83,8 +105,8 @@ def false_alarms(pool: Mapping[str, Blocks], processes: int = 3) -> dict[str, fl
     for one, two in zip(equals[::2], equals[1::2], strict=False):
         known = sorted({p for p, _ in pool[one]} & {p for p, _ in pool[two]})
         for start in range(0, len(known) - processes + 1, processes):
-            chosen = set(known[start : start + processes])
-            sides = ({b: s for b, s in pool[m].items() if b[0] in chosen} for m in (one, two))
+            chosen = known[start : start + processes]
+            sides = (part(pool[mode], chosen) for mode in (one, two))
             called.append(stats.verdicts([stats.ratio(*sides)])[0])
     wrong = sum(word in (stats.FASTER, stats.SLOWER) for word in called)
     interval = binomtest(wrong, len(called)).proportion_ci(0.95) if called else (0.0, 1.0)

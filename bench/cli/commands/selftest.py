@@ -110,3 +110,5 @@ def show(found: Any) -> None:
         f"independent trials (95%: {found.alarms['low']:.1%} to {found.alarms['high']:.1%}); "
         f"starting a copy takes {found.start:.1f} s"
     )
+    for processes, share in found.tables.items():
+        console.out.print(f"  tables of all equals, {processes} processes: {share:.1%} are wrong")
