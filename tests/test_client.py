@@ -181,6 +181,15 @@ def test_a_block_has_at_least_one_sample_whatever_its_time(files: dict[str, str]
         assert (len(block["samples"]), block["settle"]) == (1, None)
 
 
+def test_blocks_do_not_search_a_framework_for_garbage(files: dict[str, str]) -> None:
+    """It takes as long as a block. The next network is searched again: the last one may go."""
+    with worker("hoarding", Path(files["graph"]).with_name("log")) as running:
+        warm(running, files, "inference")
+        assert int(running.call("source", 30)["source"]) > 200_000
+        running.call("build", 30, graph=files["graph"], weights=files["weights"])
+        assert running.call("source", 30)["source"] == "0"
+
+
 def test_short_steps_are_repeated_until_the_clock_can_tell(files: dict[str, str]) -> None:
     with worker("toy", Path(files["graph"]).with_name("log")) as running:
         warmed = warm(running, files, "inference", shortest=0.02)
