@@ -157,8 +157,12 @@ class Worker:
             os.killpg(self.process.pid, number)
 
     def pause(self) -> None:
-        """Stop every thread of the group, so that an idle pool that spins steals no processor."""
+        """Stop every thread of the group, so that an idle pool that spins steals no processor; back
+        when the worker stands."""
         self.signal(signal.SIGSTOP)
+        # It was reaped; macOS has no waitid before Python 3.13.
+        with contextlib.suppress(ChildProcessError, AttributeError):
+            os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Let it go on after `pause`."""

@@ -10,16 +10,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import psutil
 
 from bench import client, machine, nvml
-from bench.guard import SHARE, TICK, Look, counters, energy, processes, troubles
+from bench.guard import SHARE, TICK, Look, counters, energy, pace, processes, troubles
 from bench.guard.counters import CPUS, number, text
 
 QUIET, NOISY, NOTE, UNKNOWN = "quiet", "noisy", "note", "unknown"
 IDLE = 0.95  # of all processors, in a machine that is quiet
 STEAL = 0.01  # of the time: more is a neighbour on the same host
 SHOWN = 5  # processes
+PAUSE = 0.1  # seconds between two looks at the pace of the processors
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class Watched:
-    """The machine before and after some seconds. `swapped` is pages, in and out."""
+    """The machine before and after some seconds. `swapped` is pages, in and out; `paces` is what a
+    fixed piece of work took on each processor in between, again and again."""
 
     root: Path
     cpus: list[int]
     before: Look
     after: Look
     swapped: int
+    paces: list[list[float]]
 
     @property
     def seconds(self) -> float:
@@ -52,8 +56,17 @@ def examine(seconds: float, root: Path = Path("/")) -> list[Finding]:
     """Watch for so long, then say what was found."""
     cpus = client.processors(machine.processors())
     before, pages = look(root, cpus), swaps(root)
-    time.sleep(seconds)
-    return findings(Watched(root, cpus, before, look(root, cpus), swaps(root) - pages))
+    paces = list(walked(cpus, seconds))
+    return findings(Watched(root, cpus, before, look(root, cpus), swaps(root) - pages, paces))
+
+
+def walked(cpus: list[int], seconds: float) -> Iterator[list[float]]:
+    """The pace of each processor, again and again for so long."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        if pace.POSSIBLE:
+            yield pace.timed(cpus)
+        time.sleep(min(PAUSE, left))
 
 
 def look(root: Path, cpus: list[int]) -> Look:
@@ -114,6 +127,19 @@ def steal(seen: Watched) -> Iterator[Finding]:
         advice = "other machines use this host: measure at another time, or on a dedicated host"
         said = f"the hypervisor took {taken / seen.seconds:.2f} processors"
         yield Finding("steal", level, said, advice if level == NOISY else "")
+
+
+def speed(seen: Watched) -> Iterator[Finding]:
+    """Neighbours on the other half of a core, and clocks that sink, show in no counter."""
+    if not seen.paces:
+        yield Finding("speed", UNKNOWN, "the system does not let us choose a processor")
+        return
+    spans = [np.quantile(each, [0.1, 0.9]) for each in zip(*seen.paces, strict=True)]
+    times, cpu = max((high / low, cpu) for (low, high), cpu in zip(spans, seen.cpus, strict=True))
+    level = NOISY if times > pace.SLOWED else QUIET
+    advice = "something shares its core, or its clock sinks: wait, or use a dedicated host"
+    said = f"processor {cpu} is up to {times:.2f} times as slow as at its best"
+    yield Finding("speed", level, said, advice if level == NOISY else "")
 
 
 def governor(seen: Watched) -> Iterator[Finding]:
@@ -205,7 +231,7 @@ def joules(seen: Watched) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Callable[[Watched], Iterator[Finding]], ...] = (
-    idle, foreign, steal, governor, turbo, smt, heat, swap, quota, gpu, joules,
+    idle, foreign, steal, speed, governor, turbo, smt, heat, swap, quota, gpu, joules,
 )  # fmt: skip
 
 

@@ -156,6 +156,7 @@ class HeatRunner:
         begun, load = time.time(), psutil.getloadavg()[0]
         try:
             with (
+                self.race.pace.watch() as paced,
                 self.lineup.turn(contender) as worker,
                 self.race.guard.watch(worker.process.pid) as seen,
             ):
@@ -170,7 +171,7 @@ class HeatRunner:
                 self.gone(contender, self.later(contender, cell), failure)
             return []
         begin = {"round": number, "time": begun, "load": load}
-        self.journal("block", contender, cell, **begin, **measured, **seen)
+        self.journal("block", contender, cell, **begin, **measured, **seen, **paced)
         if said := threads.excess(measured | seen | {"threads": cell.threads}):
             self.race.fail(contender, cell, self.heat.process, Failure("wrong", said))
         samples: list[float] = measured["samples"]

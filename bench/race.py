@@ -23,6 +23,7 @@ from bench.entrants import Entrants
 from bench.errors import Unavailable
 from bench.graph import Graph
 from bench.guard import Guard
+from bench.guard.pace import Pace
 from bench.heat import HeatRunner
 from bench.parity import Verdict
 from bench.progress import Progress, key
@@ -47,7 +48,9 @@ class Race:
         self.run, self.plan, self.graphs = run, plan, graphs
         self.entrants = entrants
         self.progress = Progress(plan)
-        self.guard = Guard.here(plan.device, processors(plan.threads))
+        cpus = processors(plan.threads)
+        self.guard = Guard.here(plan.device, cpus)
+        self.pace = Pace(cpus, still=plan.device == "cpu")
         self.verdicts: list[Verdict] = []
         self.failed: dict[tuple[Contender, Cell], str] = {}
         self.probed: dict[Contender, dict[str, Any]] = {}  # what `probes` found

@@ -28,10 +28,16 @@ def processors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psutil, "swap_memory", lambda: SimpleNamespace(used=0))
 
 
-def found(root: Path, swapped: int = 0, before: Any = None, **after: Any) -> dict[str, Finding]:
+EVEN = [[1e-4, 1e-4]] * 10  # paces of two processors
+
+
+def found(
+    root: Path, swapped: int = 0, before: Any = None, paces: Any = EVEN, **after: Any
+) -> dict[str, Finding]:
     """What is found in ten seconds in which LOOK changes so."""
     begin = replace(LOOK, **(before or {}))
-    seen = Watched(root, [0, 1], begin, replace(begin, **({"time": 10.0} | after)), swapped)
+    end = replace(begin, **({"time": 10.0} | after))
+    seen = Watched(root, [0, 1], begin, end, swapped, paces)
     return {finding.name: finding for finding in doctor.findings(seen)}
 
 
@@ -46,6 +52,10 @@ def test_a_quiet_machine_is_quiet(tmp_path: Path) -> None:
     assert not doctor.noisy(list(rows.values()))
 
 
+def test_a_system_that_lets_nobody_choose_a_processor_has_no_speed(tmp_path: Path) -> None:
+    assert found(machine(tmp_path), paces=[])["speed"].level == UNKNOWN
+
+
 LOUD: dict[str, tuple[dict[str, Any], str]] = {
     "idle": ({"times": Times(14.0, 1.0)}, "80% of 2 processors"),
     "steal": ({"times": Times(10.0, 2.0)}, "the hypervisor took 0.10 processors"),
@@ -53,6 +63,10 @@ LOUD: dict[str, tuple[dict[str, Any], str]] = {
     "heat": ({"hot": 1}, "slowed down now"),
     "quota": ({"throttled": 5}, "stopped 3 times"),
     "swap": ({"swapped": 7}, "7 pages"),
+    "speed": (
+        {"paces": EVEN + [[1e-4, 1.9e-4]] * 10},
+        "processor 1 is up to 1.90 times as slow as at its best",
+    ),
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from pathlib import Path
 
 import psutil
@@ -18,7 +17,6 @@ HELLO = {"mode": "plain", "device": "cpu", "precision": "fp32", "threads": 1}
 
 def stopped(lineup: Lineup[str], name: str) -> bool:
     process = psutil.Process(lineup.workers[name].process.pid)
-    time.sleep(0.05)  # a signal takes a moment
     return bool(process.status() == psutil.STATUS_STOPPED)
 
 

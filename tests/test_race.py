@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 import pytest
 
 from bench import schedule, store, summary, suspicion
@@ -95,6 +96,23 @@ def test_contenders_alternate_in_blocks(tmp_path: Path) -> None:
         firsts = heat["mode"].tolist()[::2]
         assert all(len(set(pair)) == 2 for pair in zip(firsts, heat["mode"][1::2], strict=True))
     assert blocks["mode"].iloc[::2].nunique() == 2  # not always the same one first
+
+
+def test_the_pace_of_the_processors_is_taken_while_every_worker_stands(
+    tmp_path: Path,
+) -> None:
+    """Else a worker whose threads spin would slow them down, and have its blocks marked for it."""
+    seen: set[str] = set()
+
+    def taken(cpus: list[int]) -> list[float]:
+        seen.update(child.status() for child in psutil.Process().children())
+        return [1e-4 for _ in cpus]
+
+    race = begin(tmp_path / "run", replace(PLAN, models=("one",), processes=1))
+    race.pace.reads = taken
+    finish(race)
+    assert seen == {psutil.STATUS_STOPPED}
+    assert (store.load(tmp_path / "run").blocks["slowed"] == 1).all()
 
 
 def test_the_processes_of_a_heat_run_side_by_side(tmp_path: Path) -> None:
