@@ -11,11 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench import stats, suspicion
+from bench.guard import pace
 from bench.store import CELL, CONTENDER, Run, Tables
 
 CASE = [*CELL, *CONTENDER]
 ANY_BATCH = [name for name in CASE if name != "batch"]
 BLOCK = ["process", "round"]
+SELDOM = 0.1  # of the blocks: not worth a word
 COLUMNS = [
     *CASE, "status", "median", "low", "high", "images_per_second", "ratio", "ratio_low",
     "ratio_high", "verdict", "peak_memory", "above_baseline", "times_least", "growth_per_step",
@@ -77,7 +79,7 @@ def summarise(run: Run, tables: Tables) -> pd.DataFrame:
     to the fastest of its cell and what can be said of it; or its status and the reason. An interval
     is empty where a single process was measured. Memory: see `extra`."""
     times = measured(tables)
-    judged = stats.to_fastest(list(by_cell(times).values()))
+    judged = stats.to_fastest(by_cell(times).values())
     lines, marks = Lines(tables), suspicions(run, times)
     rows: list[dict[str, Any]] = []
     for case in planned(run):
@@ -226,6 +228,21 @@ def stops(tables: Tables) -> list[str]:
         where = f"{row['model']}, batch {row['batch']}{threads}"
         said.append(f"{where}: {row['processes']} processes{known}{asked}; {WHY[row['reason']]}")
     return said
+
+
+def slowed(tables: Tables) -> list[str]:
+    """A line where processors were often slowed down beside the blocks, see `bench.guard.pace`."""
+    if "slowed" not in tables.blocks or tables.blocks["slowed"].isna().all():
+        return []
+    found = tables.blocks["slowed"].dropna()
+    slow = found[found > pace.SLOWED]
+    share = len(slow) / len(found)
+    if share < SELDOM:
+        return []
+    return [
+        f"a processor ran at {1 / slow.median():.0%} of its usual speed beside {share:.0%} of the "
+        "blocks: something shares its core, or its clock sinks; `bench doctor` watches it"
+    ]
 
 
 def precision(widest: float) -> str:

@@ -55,7 +55,7 @@ def test_what_the_worker_has_is_its_own(spinner: int) -> None:
         before = had(spinner)
         time.sleep(0.3)
         spent = had(spinner) - before
-    assert own["used"] * own["window"] > 0.999 * spent > 0
+    assert own["used"] >= spent / own["window"] > 0
     assert other["foreign"] - own["foreign"] > 0.9 * spent
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from bench.guard import pace
-from bench.guard.pace import Pace, slowed
+from bench.guard.pace import Pace
+from bench.summary import slowed
 
 FAST, SLOW = 1e-4, 1.8e-4
 Read = Callable[..., list[float]]
@@ -31,16 +34,22 @@ def blocks(read: Read, count: int) -> list[dict[str, float]]:
     return found
 
 
+def tables(blocks: pd.DataFrame) -> Any:
+    """The tables of a run with these blocks."""
+    return SimpleNamespace(blocks=blocks)
+
+
 def test_a_block_before_or_after_which_the_processor_is_slow_is_told() -> None:
     paces = [FAST] * 8 + [FAST, SLOW] + [SLOW, FAST] + [FAST, FAST]
     seen = pd.DataFrame(blocks(readings(*paces), 7))
     assert seen["slowed"].tolist() == pytest.approx([1, 1, 1, 1, 1.8, 1.8, 1])
-    assert slowed(seen).startswith("a processor ran at 56% of its usual speed beside 29% of the b")
+    (said,) = slowed(tables(seen))
+    assert said.startswith("a processor ran at 56% of its usual speed beside 29% of the b")
 
 
 def test_a_machine_that_is_seldom_slowed_is_no_matter() -> None:
-    assert slowed(pd.DataFrame({"slowed": [1.0] * 19 + [1.8]})) == ""
-    assert slowed(pd.DataFrame({"process": [0]})) == ""
+    assert slowed(tables(pd.DataFrame({"slowed": [1.0] * 19 + [1.8]}))) == []
+    assert slowed(tables(pd.DataFrame({"process": [0]}))) == []
 
 
 def test_a_clock_that_sinks_for_good_is_the_usual_one_after_a_while() -> None:

@@ -98,10 +98,8 @@ def test_contenders_alternate_in_blocks(tmp_path: Path) -> None:
     assert blocks["mode"].iloc[::2].nunique() == 2  # not always the same one first
 
 
-def test_the_pace_of_the_processors_is_taken_while_every_worker_stands(
-    tmp_path: Path,
-) -> None:
-    """Else a worker whose threads spin would slow them down, and have its blocks marked for it."""
+def test_the_pace_of_the_processors_is_taken_while_every_worker_stands(tmp_path: Path) -> None:
+    """Else a worker whose threads spin would slow them down, and the machine be blamed for it."""
     seen: set[str] = set()
 
     def taken(cpus: list[int]) -> list[float]:

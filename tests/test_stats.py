@@ -217,7 +217,7 @@ def test_equals_are_called_different_in_a_table_no_more_often_than_in_5_of_100()
 
 
 def test_equals_are_called_slower_than_the_fastest_of_them_no_more_often_than_in_5_of_100() -> None:
-    """Corrected for ten ratios, not for the choice of their base, 14 tables of 100 were wrong."""
+    """Corrected for ten ratios, not for the choice of their base, 12 tables of 100 were wrong."""
     random = np.random.default_rng(20)
     wrong = 0
     for _ in range(300):

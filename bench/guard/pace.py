@@ -16,14 +16,12 @@ from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
-import pandas as pd
 
 SIDE, PRODUCTS = 48, 20  # of matrices, one after the other: 0.1 ms, in one thread
 TRIES = 3  # of which the fastest counts: an interrupt is no pace
 KEPT = 200  # readings of a processor
 POSSIBLE = hasattr(os, "sched_setaffinity")  # Linux alone lets a thread choose its processor
 SLOWED = 1.25  # times as slow as usual: something else slows the processor down
-SELDOM = 0.1  # of the blocks: not worth a word
 
 
 @cache
@@ -82,18 +80,3 @@ class Pace:
         yield seen
         if found := [*before, *self.read()]:
             seen["slowed"] = max(found)
-
-
-def slowed(blocks: pd.DataFrame) -> str:
-    """Beside how many blocks of a run a processor was slowed down, in words; empty where that is
-    seldom."""
-    if "slowed" not in blocks or blocks["slowed"].isna().all():
-        return ""
-    found = blocks["slowed"].dropna()
-    share, middle = (found > SLOWED).mean(), found[found > SLOWED].median()
-    if share < SELDOM:
-        return ""
-    return (
-        f"a processor ran at {1 / middle:.0%} of its usual speed beside {share:.0%} of the blocks: "
-        "something shares its core, or its clock sinks; `bench doctor` watches it"
-    )

@@ -26,10 +26,15 @@ def trials(
     blocks: Blocks, base: Blocks, processes: int, rounds: int, random: np.random.Generator
 ) -> Iterator[Estimate]:
     """Ratios, each from processes drawn without replacement, with their first rounds."""
-    known = sorted({p for p, _ in blocks} & {p for p, _ in base})
+    known = common(blocks, base)
     for _ in range(DRAWS):
         chosen = random.choice(known, size=processes, replace=False).tolist()
         yield stats.ratio(part(blocks, chosen, rounds), part(base, chosen, rounds))
+
+
+def common(*sides: Blocks) -> list[int]:
+    """The processes of which all have blocks."""
+    return sorted(set.intersection(*({process for process, _ in blocks} for blocks in sides)))
 
 
 def part(blocks: Blocks, processes: Collection[int], rounds: float = inf) -> Blocks:
@@ -80,8 +85,7 @@ def tables(pool: Mapping[str, Blocks], seed: int = 0) -> dict[int, float]:
 def wrong(pool: Mapping[str, Blocks], processes: int, random: np.random.Generator) -> bool:
     """Whether such a table, of processes drawn without replacement, has a wrong word."""
     equals = [blocks for mode, blocks in pool.items() if share_of(mode) == 0]
-    known = sorted(set.intersection(*({p for p, _ in blocks} for blocks in equals)))
-    chosen = random.choice(known, size=processes, replace=False).tolist()
+    chosen = random.choice(common(*equals), size=processes, replace=False).tolist()
     cell = {number: part(blocks, chosen) for number, blocks in enumerate(equals)}
     return any(word == stats.SLOWER for _, word in stats.to_fastest([cell]).values())
 
@@ -103,7 +107,7 @@ def false_alarms(pool: Mapping[str, Blocks], processes: int = 3) -> dict[str, fl
     equals = [mode for mode in pool if share_of(mode) == 0]
     called = []
     for one, two in zip(equals[::2], equals[1::2], strict=False):
-        known = sorted({p for p, _ in pool[one]} & {p for p, _ in pool[two]})
+        known = common(pool[one], pool[two])
         for start in range(0, len(known) - processes + 1, processes):
             chosen = known[start : start + processes]
             sides = (part(pool[mode], chosen) for mode in (one, two))

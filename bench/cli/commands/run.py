@@ -55,7 +55,6 @@ def command(
     """Set up, check, measure, and print the table. Without options: the quick profile."""
     from bench import console, session, store, summary, threads
     from bench.cli.commands import scaling
-    from bench.guard import pace
 
     if resume and out:
         raise BenchError("--resume continues a run where it is; leave --out away")
@@ -76,8 +75,8 @@ def command(
             console.largest(tables.largest)
         if len(scaled := threads.scaling(tables)):
             scaling.show(scaled)
-        slowed = filter(None, [pace.slowed(tables.blocks)])
-        for line in [*tunings(place.header()), *summary.stops(tables), *slowed]:
+        lines = [*tunings(place.header()), *summary.stops(tables), *summary.slowed(tables)]
+        for line in lines:
             console.out.print(line, markup=False)
         console.say(f"samples: {place.journal}")
     if not (frame["status"] == "ok").any():
