@@ -20,7 +20,7 @@ from bench.moving import Moving
 from bench.parity import BATCH, PHASES, Checker, Referee, Verdict
 
 OPERATORS = "operators"  # as a network's name: the conformance cases
-MOST, LARGEST = 8, 60_000_000  # networks in a subject, and their parameters: all are kept in memory
+MOST, LARGEST = 16, 100_000_000  # networks in a subject, and their parameters: all kept in memory
 
 
 class Subject:
