@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ import pytest
 from bench import claims
 from bench.claims import plan, versus
 from bench.claims.expect import Expectation
-from bench.claims.rule import RULES
+from bench.claims.rule import RULES, SAYS
+from bench.claims.words import ZH, Message, translated
 from bench.errors import BenchError
 from bench.session import Options
 from bench.stats import Estimate
@@ -131,16 +133,15 @@ def test_one_statement_is_shown_with_its_evidence(command: Command, run: Path) -
 
 def test_what_is_compared_has_its_chinese() -> None:
     """The finding's words on no run at all: those of every test, of every rule and verdict."""
-    from bench.claims.words import ZH, said
-
     assert set(RULES) <= set(ZH)
     for judged in claims.judge(claims.load(), load()):
         for outcome in judged.outcomes:
             what = outcome.finding.metric.partition(", expected ")[0]
             assert what in ZH, f"{judged.claim.id}: {what!r} has no Chinese"
-            assert ("，应为 " in said(outcome.finding.metric, "zh")) == (what != "not measured")
-    assert said("of 3 tests hold", "zh") == "项检验成立（共 3 项）"
-    assert said("my own, expected < 1", "zh") == "my own，应为 < 1"
+            chinese = translated(outcome.finding.metric, "zh")
+            assert ("，应为 " in chinese) == (what != "not measured")
+    assert translated(Message("of {count} tests hold", count=3), "zh") == "项检验成立（共 3 项）"
+    assert translated(Message(SAYS, what="{my} own", expected="< 1"), "zh") == "{my} own，应为 < 1"
 
 
 ENGLISH = re.compile(r"\b(no|not|with|least|both|from|limit|some|many|and|to|each|same)\b")
@@ -151,24 +152,34 @@ FOUND = [Estimate(0.9, 0.0, 0), Estimate(0.9, 0.02, 2), Estimate(0.9, 0.2, 2), E
 @pytest.mark.parametrize("runs", [(), (REFERENCE,)], ids=["nothing", "reference"])
 def test_what_would_decide_it_has_its_chinese(runs: tuple[Path, ...]) -> None:
     """Of every statement, on no run at all and on one of few networks."""
-    from bench.claims.words import lacking
-
     said = [text for judged in claims.judge(claims.load(), load(*runs)) for text in judged.missing]
     assert said
     for text in said:
-        assert not ENGLISH.search(lacking(text, "zh")), text
+        assert not ENGLISH.search(translated(text, "zh")), text
 
 
 @pytest.mark.parametrize("replicate", REPLICATES)
 @pytest.mark.parametrize("found", FOUND, ids=str)
 def test_so_has_how_much_more_it_takes(found: Estimate, replicate: str) -> None:
-    from bench.claims.words import lacking
-
     text = Expectation("less", 0.95).wanting(found, replicate)
-    chinese = lacking(text, "zh")
+    chinese = translated(text, "zh")
     assert text != chinese and not ENGLISH.search(chinese)
     assert chinese.startswith(f"{found.value:.3g}")
-    assert lacking("more of mine", "zh") == "more of mine"
+    assert translated("more of mine", "zh") == "more of mine"
+
+
+@pytest.mark.parametrize("english", [text for text in ZH if "{" in text])
+def test_the_chinese_of_a_message_has_its_parts(english: str) -> None:
+    english_parts, chinese_parts = (
+        {name for _, name, _, _ in Formatter().parse(text) if name}
+        for text in (english, ZH[english])
+    )
+    assert english_parts == chinese_parts
+
+
+def test_a_message_that_has_no_chinese_is_said_as_it_is() -> None:
+    message = Message("{a} of mine", a=Message("{one} and {other}", one=1, other="{2}"))
+    assert (message, translated(message, "zh")) == ("1 and {2} of mine", "1 与 {2} of mine")
 
 
 def test_verdicts_in_chinese(command: Command) -> None:

@@ -12,6 +12,7 @@ from bench.claims.declare import DOCUMENT, Claim, load, select
 from bench.claims.measured import Evidence
 from bench.claims.rows import Row, exact
 from bench.claims.verdicts import Outcome
+from bench.claims.words import Message
 from bench.stats import Estimate
 from bench.store import Tables
 
@@ -36,7 +37,7 @@ class Judged:
         hold; else that of the first test with the claim's own verdict, or the first with one."""
         words = [outcome.verdict for outcome in self.outcomes]
         if self.verdict == verdicts.MIXED and verdicts.MIXED not in words:
-            metric = f"of {len(words)} tests hold"
+            metric = Message("of {count} tests hold", count=len(words))
             return metric, exact(float(words.count(verdicts.CONFIRMED)))
         known = [o for o in self.outcomes if o.effect]
         same = [o for o in known if o.verdict == self.verdict]

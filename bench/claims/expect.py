@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from math import ceil, inf, isfinite, log
 
 from bench import stats
+from bench.claims.words import Message
 from bench.stats import Estimate
 
 EXPECTATIONS = ("less", "not more", "more", "not less", "equal")
+ALONE = "{value} comes from one replicate alone: at least 3 {replicate}"
 HOPELESS = 1000  # times as many replicates: nobody takes them
 
 
@@ -51,19 +53,25 @@ class Expectation:
 
     def wanting(self, found: Estimate, replicate: str) -> str:
         """What would decide it, in words."""
-        said = f"{found.value:.3g}"
+        value, low, high = (f"{v:.3g}" for v in (found.value, found.low, found.high))
         if found.freedom <= 0:
-            return f"{said} comes from one replicate alone: at least 3 {replicate}"
+            return Message(ALONE, value=value, replicate=replicate)
         limits = [limit for limit in self.limits if isfinite(limit)]
-        said += f" ({found.low:.3g} to {found.high:.3g}) is not told from the limit of {self}"
         gap = min(abs(log(found.value / limit)) for limit in limits)
         times = ceil((log(found.high / found.value) / gap) ** 2) if gap else HOPELESS
-        more = f"about {times} times as many" if times < HOPELESS else "very many more"
-        return f"{said}: {more if times > 1 else 'some more'} {replicate}"
+        more = "about {times} times as many" if times < HOPELESS else "very many more"
+        return Message(
+            f"{{value}} is not told from the limit of {{limit}}: "
+            f"{more if times > 1 else 'some more'} {{replicate}}",
+            value=Message("{value} ({low} to {high})", value=value, low=low, high=high),
+            limit=self.words, times=times, replicate=replicate,
+        )  # fmt: skip
 
-    def __str__(self) -> str:
+    @property
+    def words(self) -> str:
+        """The limits in words."""
         low, high = self.limits
-        if isfinite(low) and isfinite(high):
-            return f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
-        sign = {"less": "<", "not more": "<=", "more": ">", "not less": ">="}[self.expect]
-        return f"{sign} {low if isfinite(low) else high:.6g}"
+        if isfinite(low) and isfinite(high) and low != high:
+            return Message("{low} to {high}", low=f"{low:.6g}", high=f"{high:.6g}")
+        signs = {"less": "< ", "not more": "<= ", "more": "> ", "not less": ">= ", "equal": ""}
+        return f"{signs[self.expect]}{low if isfinite(low) else high:.6g}"

@@ -14,6 +14,7 @@ from typing import Any
 
 from bench import cases, frameworks, models
 from bench.cases import Cell, Contender
+from bench.claims.words import Message
 from bench.errors import BenchError, unknown
 from bench.frameworks import Framework
 from bench.settings import DEVICES
@@ -55,11 +56,11 @@ class Scope:
             "device": self.devices, "model": self.models, "phase": self.phases,
             "batch": self.batches,
         }  # fmt: skip
-        said = []
+        said: list[str] = []
         for what, wanted in named.items():
             known = {place[what] for place in places if what in place}
-            lacking = [str(name) for name in wanted if name not in known] if known else []
-            said += [f"no comparison on {what} {', '.join(lacking)}"] if lacking else []
+            lacking = tuple(name for name in wanted if name not in known) if known else ()
+            said += [Message(f"no comparison on {what} {{names}}", names=lacking)] * bool(lacking)
         return said
 
 

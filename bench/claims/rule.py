@@ -17,9 +17,12 @@ from bench.claims.measured import Evidence
 from bench.claims.population import Scope
 from bench.claims.rows import Row
 from bench.claims.verdicts import Finding
+from bench.claims.words import Message
 from bench.errors import BenchError, unknown
 
 RULES: dict[str, type[Rule]] = {}
+SAYS = "{what}, expected {expected}"
+FEW = "comparisons on at least {least} networks, not {found} (--model)"
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,10 @@ class Expecting(Rule):
     def expected(self) -> Expectation:
         return Expectation(self.expect, self.bound, self.margin)
 
+    def says(self, default: str) -> Message:
+        """The figure in words, with what is expected of it."""
+        return Message(SAYS, what=self.what or default, expected=self.expected.words)
+
     def check(self) -> None:
         """What is measured is positive, and a margin is a share of the bound."""
         if not 0 < self.bound < float("inf"):
@@ -118,7 +125,7 @@ class Scoped(Expecting):
     def unseen(self, rows: Sequence[Row]) -> list[str]:
         """What it names and no comparison speaks of, in words; nothing where there is none."""
         known = {row.where["model"] for row in rows if "model" in row.where}
-        few = f"comparisons on at least {self.networks} networks, not {len(known)} (--model)"
+        few = Message(FEW, least=self.networks, found=len(known))
         said = self.scope.missing([row.where for row in rows]) if rows else []
         return [*said, *([few] if 0 < len(known) < self.networks else [])]
 

@@ -13,6 +13,7 @@ from bench.claims.population import contenders, everyone
 from bench.claims.rows import Row, measured
 from bench.claims.rule import Needs, Scoped
 from bench.claims.verdicts import Finding
+from bench.claims.words import Message
 from bench.errors import BenchError
 from bench.stats import Block, Blocks
 
@@ -61,9 +62,12 @@ class Opposed(Scoped):
         left = [pair for pair in self.sides if (str(pair[0]), str(pair[1])) not in seen]
         if "*" in self.rivals:
             left = [pair for pair in left if pair[1] not in evidence.failed]
-        said = f", with {self.processes} processes each" if self.processes > 1 else ""
-        names = ", ".join(f"{one} and {other}" for one, other in left)
-        return [f"both in the same cells{said}: {names}"] * bool(left) + self.unseen(rows)
+        each = ", with {processes} processes each" if self.processes > 1 else ""
+        names = tuple(Message("{one} and {other}", one=one, other=other) for one, other in left)
+        both = Message(
+            f"both in the same cells{each}: {{names}}", names=names, processes=self.processes
+        )
+        return [both] * bool(left) + self.unseen(rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +99,8 @@ class Paired(Opposed):
             for pair, place, values in self.compared(found)
         ]
         replicate = NETWORKS if self.weighed else PROCESSES
-        metric = f"{self.what or self.words}, expected {self.expected}"
         missing = tuple(self.lacking(rows, evidence))
-        return Finding(metric, self.expected, tuple(rows), missing, replicate)
+        return Finding(self.says(self.words), self.expected, tuple(rows), missing, replicate)
 
     def compared(self, found: Measured) -> Iterator[tuple[Pair, Place, Versus]]:
         """Each pair in each place that both have."""

@@ -1,8 +1,44 @@
-"""Chinese for what tests compare; the statements' own Chinese stands in claims.toml."""
+"""What tests say, in English and Chinese; the statements' own Chinese stands in claims.toml."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
+from typing import Any
+
+
+class Message(str):
+    """English, made from a template and its parts, so that it can be said in another language too.
+
+    A part may be a message itself, or a tuple of texts that are listed."""
+
+    __slots__ = ("parts", "template")
+    template: str
+    parts: dict[str, Any]
+
+    def __new__(cls, template: str, /, **parts: Any) -> Message:
+        message = super().__new__(cls, filled(template, parts, str))
+        message.template, message.parts = template, parts
+        return message
+
+
+def filled(template: str, parts: dict[str, Any], say: Callable[[Any], str]) -> str:
+    """The template with each part as it is said."""
+    return template.format(**{
+        name: ", ".join(map(say, part)) if isinstance(part, tuple) else say(part)
+        for name, part in parts.items()
+    })  # fmt: skip
+
+
+def translated(text: object, lang: str) -> str:
+    """A message or a text in a language; a user's own words as they are."""
+    if lang == "en":
+        return str(text)
+    if isinstance(text, Message):
+        return filled(
+            ZH.get(text.template, text.template), text.parts, lambda part: translated(part, lang)
+        )
+    return ZH.get(str(text), str(text))
+
 
 ZH = {
     # what a rule says by itself
@@ -93,71 +129,41 @@ ZH = {
     "counted": "计数", "ratio": "比值", "spread": "离散", "fit": "拟合", "rank": "排序",
     "trained": "训练", "never": "不测", "yes": "是", "no": "否", "open": "未定",
     "the same": "相同",
-}  # fmt: skip
-LACKING = {  # what would decide a statement, as patterns: each group stands in the Chinese too
-    r"no comparison on device (.+)": r"没有设备 \1 上的比较",
-    r"no comparison on model (.+)": r"没有网络 \1 上的比较",
-    r"no comparison on phase (.+)": r"没有阶段 \1 的比较",
-    r"no comparison on batch (.+)": r"没有批大小 \1 的比较",
-    r"comparisons on at least (\d+) networks, not (\d+) \(--model\)":
-    r"至少在 \1 个网络上比较，现有 \2 个（--model）",
-    r"both in the same cells, with (\d+) processes each: (.+)":
-    r"双方在相同条件下各测 \1 个进程：\2",
-    r"both in the same cells: (.+)": r"双方在相同条件下测量：\1",
-    r"at least (\d+) cells \(networks, batches\) of one phase":
-    r"同一阶段至少 \1 个条件（网络、批大小）",
-    r"at least (\d+) networks with (\d+) processes in one phase and batch: (.+)":
-    r"同一阶段与批大小下至少 \1 个网络、各 \2 个进程：\3",
-    r"training of (.+) with at least (\d+) seeds that stay finite: bench train":
-    r"训练 \1，至少 \2 个随机种子且损失保持有限：bench train",
-    r"(\S+) comes from one replicate alone: at least (\d+) (.+)":
-    r"\1 只来自一个重复：至少需 \2 个\3",
-    r"(\S+ \(.+?\)) is not told from the limit of (.+): some more (.+)":
-    r"\1 与界限 \2 尚分不开：再增加一些\3",
-    r"(\S+ \(.+?\)) is not told from the limit of (.+): about (\d+) times as many (.+)":
-    r"\1 与界限 \2 尚分不开：约需 \3 倍的\4",
-    r"(\S+ \(.+?\)) is not told from the limit of (.+): very many more (.+)":
-    r"\1 与界限 \2 尚分不开：需要多得多的\3",
-    r"data-parallel runs on several devices: convmark measures one device":
-    "多设备数据并行的测量：convmark 只测单个设备",
-    r"data-parallel runs on a GPU cluster: convmark measures one device":
-    "GPU 集群上数据并行的测量：convmark 只测单个设备",
-}  # fmt: skip
-INSIDE = {  # words within those
+    # what is compared, with what is expected
+    "{what}, expected {expected}": "{what}，应为 {expected}",
+    "{low} to {high}": "{low} 至 {high}",
+    "of {count} tests hold": "项检验成立（共 {count} 项）",
+    # what would decide a statement
+    "no comparison on device {names}": "没有设备 {names} 上的比较",
+    "no comparison on model {names}": "没有网络 {names} 上的比较",
+    "no comparison on phase {names}": "没有阶段 {names} 的比较",
+    "no comparison on batch {names}": "没有批大小 {names} 的比较",
+    "comparisons on at least {least} networks, not {found} (--model)":
+    "至少在 {least} 个网络上比较，现有 {found} 个（--model）",
+    "both in the same cells, with {processes} processes each: {names}":
+    "双方在相同条件下各测 {processes} 个进程：{names}",
+    "both in the same cells: {names}": "双方在相同条件下测量：{names}",
+    "{one} and {other}": "{one} 与 {other}",
+    "{missing}; at least {least} cells (networks, batches) of one phase":
+    "{missing}；同一阶段至少 {least} 个条件（网络、批大小）",
+    "at least {networks} networks with {processes} processes in one phase and batch: {names}":
+    "同一阶段与批大小下至少 {networks} 个网络、各 {processes} 个进程：{names}",
+    "training of {names} with at least {seeds} seeds that stay finite: bench train":
+    "训练 {names}，至少 {seeds} 个随机种子且损失保持有限：bench train",
+    "{value} comes from one replicate alone: at least 3 {replicate}":
+    "{value} 只来自一个重复：至少需 3 个{replicate}",
+    "{value} is not told from the limit of {limit}: some more {replicate}":
+    "{value} 与界限 {limit} 尚分不开：再增加一些{replicate}",
+    "{value} is not told from the limit of {limit}: about {times} times as many {replicate}":
+    "{value} 与界限 {limit} 尚分不开：约需 {times} 倍的{replicate}",
+    "{value} is not told from the limit of {limit}: very many more {replicate}":
+    "{value} 与界限 {limit} 尚分不开：需要多得多的{replicate}",
+    "{value} ({low} to {high})": "{value} ({low} 至 {high})",
     "processes (--processes), or a quieter machine": "进程（--processes），或更安静的机器",
     "networks (--model), or runs": "网络（--model）或运行",
     "seeds (bench train --seeds)": "随机种子（bench train --seeds）",
-    " and ": " 与 ", " to ": " 至 ",
+    "data-parallel runs on several devices: convmark measures one device":
+    "多设备数据并行的测量：convmark 只测单个设备",
+    "data-parallel runs on a GPU cluster: convmark measures one device":
+    "GPU 集群上数据并行的测量：convmark 只测单个设备",
 }  # fmt: skip
-EXPECTED = ", expected "
-HOLD = re.compile(r"of (\d+) tests hold")
-
-
-def said(text: str, lang: str) -> str:
-    """What is compared, with what is expected, in a language; a user's own words as they are."""
-    if lang == "en":
-        return text
-    if counted := HOLD.fullmatch(text):
-        return f"项检验成立（共 {counted[1]} 项）"
-    what, found, expected = text.partition(EXPECTED)
-    wanted = ZH.get(expected, expected.replace(" to ", " 至 "))
-    return ZH.get(what, what) + (f"，应为 {wanted}" if found else "")
-
-
-def lacking(text: str, lang: str) -> str:
-    """What would decide a statement, in a language; a user's own words as they are."""
-    if lang == "en":
-        return text
-    return "；".join(map(turned, text.split("; ")))
-
-
-def turned(part: str) -> str:
-    """The Chinese of the pattern that fits, or the words themselves."""
-    fitting = (re.fullmatch(pattern, part) for pattern in LACKING)
-    found = next(filter(None, fitting), None)
-    if not found:
-        return part
-    chinese = found.expand(LACKING[found.re.pattern])
-    for word, other in INSIDE.items():
-        chinese = chinese.replace(word, other)
-    return chinese

@@ -20,8 +20,9 @@ from bench.claims import figures
 from bench.claims.expect import EXPECTATIONS, Expectation
 from bench.claims.measured import Evidence
 from bench.claims.rows import Row, exact
-from bench.claims.rule import Rule, choice
+from bench.claims.rule import SAYS, Rule, choice
 from bench.claims.verdicts import Finding
+from bench.claims.words import Message
 from bench.errors import BenchError
 
 
@@ -68,8 +69,8 @@ class Counted(Rule, kind="counted"):
     def judge(self, evidence: Evidence) -> Finding:
         """A row for each network."""
         rows = tuple(self.row(name) for name in self.names)
-        words = f"{self.what or self.figure}, expected {self}"
-        return Finding(words, self.expected, rows, counted=True)
+        says = Message(SAYS, what=self.what or self.figure, expected=self.declares)
+        return Finding(says, self.expected, rows, counted=True)
 
     def row(self, name: str) -> Row:
         value = figures.of(self.figure, name, self.nodes, self.op)
@@ -99,7 +100,9 @@ class Counted(Rule, kind="counted"):
     def expected(self) -> Expectation:
         return Expectation(self.expect, self.bound, self.margin)
 
-    def __str__(self) -> str:
+    @property
+    def declares(self) -> str:
+        """What is expected, in words."""
         if self.same:
             return "the same"
-        return ", ".join(map(str, self.equals)) if self.equals else str(self.expected)
+        return ", ".join(map(str, self.equals)) if self.equals else self.expected.words

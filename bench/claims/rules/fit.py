@@ -26,10 +26,12 @@ from bench.claims.rows import Row, measured
 from bench.claims.rule import Needs, choice
 from bench.claims.verdicts import Finding
 from bench.claims.versus import PROCESSES, Opposed, Pair, by_process
+from bench.claims.words import Message
 from bench.errors import BenchError
 
 BATCHES = (1, 4)  # that a run for it measures where it names none
 LEAST = 3  # cells that a line needs to be more than drawn through its points
+CELLS = "{missing}; at least {least} cells (networks, batches) of one phase"
 Line = list[Place]
 
 
@@ -54,11 +56,12 @@ class Fit(Opposed, kind="fit"):
         found = evidence.measured("seconds", self.scope)
         rows = [self.row(pair, line, found) for pair in self.sides for line in lines(found, pair)]
         good = [row for row in rows if row and len(row.values) >= self.processes]
-        metric = f"{self.what or self.figure}, expected {self.expected}"
         missing = self.lacking(good, evidence)
         if missing:
-            missing[0] += f"; at least {LEAST} cells (networks, batches) of one phase"
-        return Finding(metric, self.expected, tuple(good), tuple(missing), PROCESSES)
+            missing[0] = Message(CELLS, missing=missing[0], least=LEAST)
+        return Finding(
+            self.says(self.figure), self.expected, tuple(good), tuple(missing), PROCESSES
+        )
 
     def row(self, pair: Pair, line: Line, found: Measured) -> Row | None:
         """The figure of one line, by process; None where no process has it."""

@@ -31,9 +31,11 @@ from bench.claims.rows import Row, measured
 from bench.claims.rule import Needs, Scoped, choice
 from bench.claims.verdicts import Finding
 from bench.claims.versus import PROCESSES, by_process
+from bench.claims.words import Message
 from bench.stats import Blocks
 
 LEAST = 1e-3  # for none: shares are compared as factors
+ASKED = "at least {networks} networks with {processes} processes in one phase and batch: {names}"
 Situation = tuple[str, Contender, str, int, str, str]  # run, contender, phase, batch, device, ...
 
 
@@ -60,21 +62,15 @@ class Rank(Scoped, kind="rank"):
         found = situations(evidence.measured("seconds", self.scope), who)
         enough = {key: cells for key, cells in found.items() if len(cells) >= self.networks}
         rows = [row for key, cells in enough.items() for row in self.rows(key, cells)]
-        metric = (
-            self.what
-            or f"share of pairs of networks in which fewer {self.figure} are faster"
-        )  # fmt: skip
+        says = self.says(f"share of pairs of networks in which fewer {self.figure} are faster")
         missing = (*self.lacking(who, rows, evidence), *self.unseen(rows))
-        return Finding(
-            f"{metric}, expected {self.expected}", self.expected, tuple(rows), missing,
-            PROCESSES,
-        )  # fmt: skip
+        return Finding(says, self.expected, tuple(rows), missing, PROCESSES)
 
     def lacking(self, who: list[Contender], rows: list[Row], evidence: Evidence) -> list[str]:
         seen = {row.where["contender"] for row in rows}
-        names = [str(c) for c in who if str(c) not in seen and c not in evidence.failed]
-        asked = f"at least {self.networks} networks with {self.processes} processes in one phase"
-        return [f"{asked} and batch: {', '.join(names)}"] if names else []
+        names = tuple(c for c in who if str(c) not in seen and c not in evidence.failed)
+        asked = Message(ASKED, networks=self.networks, processes=self.processes, names=names)
+        return [asked] if names else []
 
     def rows(self, key: Situation, cells: Mapping[str, Blocks]) -> list[Row]:
         """The row of a situation, or none; with the networks that need less and take longer than

@@ -24,11 +24,14 @@ from bench.claims.measured import Evidence
 from bench.claims.rows import Row, measured
 from bench.claims.rule import Expecting, Needs, choice
 from bench.claims.verdicts import Finding
+from bench.claims.words import Message
 from bench.errors import BenchError
 from bench.store import CONTENDER
 
 METRICS = ("train_loss", "test_loss", "train_error", "test_error",
            "early_gradient", "late_gradient")  # fmt: skip
+SEEDS = "seeds (bench train --seeds)"
+LACKS = "training of {names} with at least {seeds} seeds that stay finite: bench train"
 RECIPE = ["data", "image", "images", "epochs", "batch_size", "learning_rate"]  # only equal ones
 
 
@@ -67,11 +70,9 @@ class Trained(Expecting, kind="trained"):
         made = [self.row(dict(zip([*CONTENDER, *RECIPE], key, strict=True)), group)
                 for key, group in groups]  # fmt: skip
         rows = tuple(row for row in made if row and len(row.values) >= self.seeds)
-        names = " and ".join(dict.fromkeys(self.sides))
-        lacking = f"training of {names} with at least {self.seeds} seeds that stay finite"
-        metric = f"{self.what or self.metric}, expected {self.expected}"
-        missing = () if rows else (f"{lacking}: bench train",)
-        return Finding(metric, self.expected, rows, missing, "seeds (bench train --seeds)")
+        names = tuple(dict.fromkeys(self.sides))
+        missing = () if rows else (Message(LACKS, names=names, seeds=self.seeds),)
+        return Finding(self.says(self.metric), self.expected, rows, missing, SEEDS)
 
     def row(self, where: dict[str, Any], group: pd.DataFrame) -> Row | None:
         """One framework's; frameworks with the same seeds and recipe share their replicates."""

@@ -88,14 +88,14 @@ def measured(runs: list[Path]) -> Tables:
 
 def overview(rows: list[dict[str, Any]], lang: str) -> None:
     """A line for each claim, and how many there are of each verdict."""
-    from bench.claims.words import said
+    from bench.claims.words import translated
 
     words = WORDS[lang]
     table = [
         {"id": r["id"],
          "statement": " ".join((r["statement"][lang] or r["statement"]["en"]).split()),
          "verdict": words[r["verdict"]], "effect": effect(r["effect"]["value"], r["interval"]),
-         "of": said(r["effect"]["metric"], lang)}
+         "of": translated(r["effect"]["metric"], lang)}
         for r in rows
     ]  # fmt: skip
     columns = [words[key] for key in ("claim", "statement", "verdict", "effect", "of")]
@@ -118,21 +118,21 @@ def effect(value: float | None, interval: list[float | None] | None) -> str:
 
 def show(row: dict[str, Any], lang: str) -> None:
     """One claim: the sentence, the verdict, each test, on what it depends, the comparisons."""
-    from bench.claims.words import lacking, said
+    from bench.claims.words import translated
 
     words = WORDS[lang]
     for text in filter(None, row["statement"].values()):
         click.echo(text)
     figure = effect(row["effect"]["value"], row["interval"])
-    metric = said(row["effect"]["metric"], lang)
+    metric = translated(row["effect"]["metric"], lang)
     click.echo(f"\n{row['id']}: {words[row['verdict']]}  {figure}  {metric}")
     told = row | (row["chinese"] if lang == "zh" else {})
     for key in ("population", "for", "against", "note"):
         if told[key]:
             click.echo(f"  {words[key]}: {told[key]}")
     tests = [
-        {"verdict": words[t["verdict"]], "rule": said(t["rule"], lang),
-         "of": said(t["metric"], lang),
+        {"verdict": words[t["verdict"]], "rule": translated(t["rule"], lang),
+         "of": translated(t["metric"], lang),
          "effect": effect(t["value"], [t["low"], t["high"]])}
         for t in row["tests"]
     ]  # fmt: skip
@@ -141,14 +141,14 @@ def show(row: dict[str, Any], lang: str) -> None:
         split = [
             {"on": d["on"], "value": d["value"],
              "effect": effect(d["effect"], [d["low"], d["high"]]), "verdict": words[d["verdict"]],
-             "of": said(d["of"], lang)}
+             "of": translated(d["of"], lang)}
             for d in row["depends"]
         ]  # fmt: skip
         columns = [words[key] for key in ("on", "value", "effect", "verdict", "of")]
         show_rows(words["depends"], columns, split)
     evidence(row["evidence"], lang)
     for text in row["missing"]:
-        click.echo(f"{words['missing']}: {lacking(text, lang)}")
+        click.echo(f"{words['missing']}: {translated(text, lang)}")
 
 
 PLACES = ("run", "framework", "contender", "rival", "model", "base", "nodes", "op", "phase",
@@ -157,7 +157,7 @@ PLACES = ("run", "framework", "contender", "rival", "model", "base", "nodes", "o
 
 def evidence(rows: list[dict[str, Any]], lang: str) -> None:
     """The comparisons behind a verdict, those that are decided first."""
-    from bench.claims.words import said
+    from bench.claims.words import translated
 
     words = WORDS[lang]
     if not rows:
@@ -168,7 +168,7 @@ def evidence(rows: list[dict[str, Any]], lang: str) -> None:
         {key: str(row.get(key, "")) for key in keys}
         | {"value": str(row["found"]) if "found" in row
            else effect(row["value"], [row["low"], row["high"]]),
-           "holds": said({True: "yes", False: "no", None: "open"}[row["holds"]], lang)}
+           "holds": translated({True: "yes", False: "no", None: "open"}[row["holds"]], lang)}
         for row in first
     ]  # fmt: skip
     left = len(rows) - len(first)
