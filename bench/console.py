@@ -13,6 +13,7 @@ from rich.console import Console, JustifyMethod
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from bench.figures import significant
 from bench.layers import COLUMNS, WORDS, cells, grouped, times, totals
 from bench.store import CELL
 
@@ -155,11 +156,11 @@ def largest(frame: pd.DataFrame) -> None:
 def summary_row(case: Mapping[Any, Any]) -> list[str]:
     ratio = f"{case['ratio']:.2f}{interval(case['ratio_low'], case['ratio_high'])}"
     return [
-        case["framework"], mode(case), f"{case['median'] * 1e3:.4g}",
-        uncertainty(case["median"], case["high"]), f"{case['images_per_second']:.4g}",
+        case["framework"], mode(case), significant(case["median"] * 1e3, 4),
+        uncertainty(case["median"], case["high"]), significant(case["images_per_second"], 4),
         *(["fastest", ""] if case["ratio"] == 1 else [ratio, case["verdict"]]),
-        mebibytes(case["peak_memory"]), several(case["times_least"]), f"{case['first_call']:.3g}",
-        f"{case['blocks']:.0f} in {case['processes']:.0f}",
+        mebibytes(case["peak_memory"]), significant(case["times_least"], 2),
+        significant(case["first_call"]), f"{case['blocks']:.0f} in {case['processes']:.0f}",
     ]  # fmt: skip
 
 
@@ -183,11 +184,6 @@ def mode(case: Mapping[Any, Any]) -> str:
 
 def mebibytes(value: float | None) -> str:
     return "" if value is None or pd.isna(value) else f"{value / 2**20:.0f}"
-
-
-def several(value: float | None) -> str:
-    """How many times something."""
-    return "" if value is None or pd.isna(value) else f"{value:.2g}"
 
 
 def shortened(text: str, width: int = 60) -> str:

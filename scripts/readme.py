@@ -22,8 +22,8 @@ sys.path.insert(0, str(ROOT))
 
 from bench import charts, claims, store, summary  # noqa: E402
 from bench.charts import data, overview, pictures  # noqa: E402
-from bench.charts.panels import significant  # noqa: E402
 from bench.errors import BenchError  # noqa: E402
+from bench.figures import significant  # noqa: E402
 
 REFERENCE = ROOT / "results" / "reference"
 BEGIN, END = "<!-- results: python scripts/readme.py -->", "<!-- end of results -->"

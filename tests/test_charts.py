@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from bench import charts
 from bench.charts import fonts, panels, payback, pictures, plane, theme, words
 from bench.charts.data import Data, gather
+from bench.errors import BenchError
 from tests.conftest import REPOSITORY, Command
 from tests.nights import MACHINE, night
 from tests.runs import Made
@@ -367,7 +368,7 @@ def test_a_font_is_found_by_its_file_the_better_one_first(
 def has_chinese() -> bool:
     try:
         return bool(fonts.chinese())
-    except charts.BenchError:
+    except BenchError:
         return False
 
 

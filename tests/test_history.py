@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from bench import history, steps
+from bench.charts import fonts
 from bench.errors import BenchError
 from scripts import alarms
 from tests.conftest import Command
@@ -235,8 +236,9 @@ def test_json_is_the_table(command: Command, slowed: Path) -> None:
 
 
 def test_the_chart_is_a_file_in_a_language_or_an_error(
-    command: Command, slowed: Path, tmp_path: Path
+    command: Command, slowed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(fonts, "chinese", lambda: ("Any", tmp_path / "any.ttf"))  # many have none
     runs = [run.folder for run in history.find([slowed])]
     places = [tmp_path / name for name in ("h.json", "zh.json", "few.json")]
     asked = [(slowed,), (slowed,), (runs[0],)]

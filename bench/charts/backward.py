@@ -10,8 +10,9 @@ import pandas as pd
 from bench import stats, summary
 from bench.charts import panels, plane
 from bench.charts.data import SITUATION, Data
-from bench.charts.panels import NotDrawn, significant
+from bench.charts.panels import NotDrawn
 from bench.charts.words import Words
+from bench.figures import significant
 from bench.store import CELL, CONTENDER
 
 TITLE = "Forward against backward"

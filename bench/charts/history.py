@@ -8,10 +8,11 @@ import pandas as pd
 from bench import stats
 from bench.charts import panels
 from bench.charts.data import Data
-from bench.charts.panels import NotDrawn, significant
+from bench.charts.panels import NotDrawn
 from bench.charts.theme import BLUE, ORANGE, VERMILLION
 from bench.charts.words import Words
 from bench.errors import BenchError
+from bench.figures import significant
 from bench.store import CELL
 
 TITLE = "Times over many runs"

@@ -10,9 +10,10 @@ import pandas as pd
 
 from bench.charts import panels
 from bench.charts.data import SITUATION, Data
-from bench.charts.panels import NotDrawn, significant
+from bench.charts.panels import NotDrawn
 from bench.charts.theme import SCALE
 from bench.charts.words import Words
+from bench.figures import significant
 
 TITLE = "Time relative to the fastest"
 SHOWS = (

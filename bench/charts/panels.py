@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import floor, log10
 from typing import Any
 
 import altair as alt
@@ -17,13 +16,6 @@ FILTERED = ["model", "device", "framework", "phase"]  # what a reader can choose
 
 class NotDrawn(Exception):
     """The data cannot feed this chart; says why, in words for the user."""
-
-
-def significant(value: float, digits: int = 3) -> str:
-    """With three significant digits at least: 0.264, 19.1, 3,273."""
-    if not np.isfinite(value) or value == 0:
-        return "0" if value == 0 else ""
-    return f"{value:,.{max(0, digits - 1 - floor(log10(abs(value))))}f}"
 
 
 def ranked(frame: pd.DataFrame, panel: Sequence[str], by: str) -> pd.DataFrame:

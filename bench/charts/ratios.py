@@ -8,9 +8,10 @@ import pandas as pd
 from bench import stats
 from bench.charts import panels
 from bench.charts.data import SITUATION, Data
-from bench.charts.panels import NotDrawn, significant
+from bench.charts.panels import NotDrawn
 from bench.charts.theme import BLUE, GREEN, ORANGE, VERMILLION
 from bench.charts.words import Words
+from bench.figures import significant
 
 TITLE = "Ratios to the fastest, with intervals"
 SHOWS = "Above 1 is slower; within the grey band (3%) is no difference in practice."

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from bench.charts.panels import FILTERED, significant
+from bench.charts.panels import FILTERED
+from bench.figures import significant
 
 Row = Mapping[Any, Any]
 

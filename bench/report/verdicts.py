@@ -10,8 +10,8 @@ import pandas as pd
 
 from bench import stats
 from bench.charts.data import SITUATION, Data
-from bench.charts.panels import significant
 from bench.charts.words import Words
+from bench.figures import significant
 
 SAID = (stats.FASTER, stats.SAME, stats.UNDECIDED, stats.SLOWER)
 

@@ -12,6 +12,7 @@ import click
 from bench.cli.options import fail_on_option, json_option
 from bench.cli.output import emit
 from bench.errors import BenchError
+from bench.figures import significant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,4 +91,5 @@ def figures(row: dict[Any, Any]) -> list[str]:
         return ["", "", "", ""]
     known = not pd.isna(row["ratio_low"])
     interval = f"{row['ratio_low']:.3f} to {row['ratio_high']:.3f}" if known else "one process"
-    return [f"{row['base'] * 1e3:.4g}", f"{row['new'] * 1e3:.4g}", f"{row['ratio']:.3f}", interval]
+    before, after = (significant(row[side] * 1e3, 4) for side in ("base", "new"))
+    return [before, after, f"{row['ratio']:.3f}", interval]

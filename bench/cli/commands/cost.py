@@ -10,6 +10,7 @@ import click
 
 from bench.cli.options import json_option
 from bench.cli.output import emit
+from bench.figures import significant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,4 +56,4 @@ def show(frame: pd.DataFrame) -> None:
 
 
 def figure(value: float | None, unit: float) -> str:
-    return "" if value is None or value != value else f"{value * unit:.3g}"
+    return "" if value is None else significant(value * unit)

@@ -11,6 +11,7 @@ import click
 
 from bench.cli.options import fail_on_option, json_option
 from bench.cli.output import emit
+from bench.figures import significant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,8 +76,8 @@ def line(points: list[dict[Any, Any]]) -> list[str]:
     steps = [sentence(point) for point in points if point["step"]]
     return [
         first["framework"], console.mode(first), first["model"], str(first["batch"]),
-        first["phase"], str(len(points)), f"{first['seconds'] * 1e3:.4g}",
-        f"{last['seconds'] * 1e3:.4g}", "\n".join(steps),
+        first["phase"], str(len(points)), significant(first["seconds"] * 1e3, 4),
+        significant(last["seconds"] * 1e3, 4), "\n".join(steps),
     ]  # fmt: skip
 
 

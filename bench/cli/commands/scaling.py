@@ -11,6 +11,7 @@ import click
 from bench.cli.options import json_option
 from bench.cli.output import emit
 from bench.errors import BenchError
+from bench.figures import significant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,7 @@ def show(frame: pd.DataFrame) -> None:
         interval = "(one process)" if pd.isna(ends[0]) else f"{ends[0]:.2f} to {ends[1]:.2f}"
         rows.append([
             case["framework"], console.mode(case), case["model"], str(case["batch"]),
-            case["phase"], str(case["threads"]), f"{case['median'] * 1e3:.4g}",
+            case["phase"], str(case["threads"]), significant(case["median"] * 1e3, 4),
             f"{case['speedup']:.2f}", interval if case["speedup"] != 1 else "",
             f"{case['efficiency']:.0%}", f"{case['processors']:.2f}",
         ])  # fmt: skip
