@@ -62,7 +62,7 @@ def test_pairs_of_one_round_know_nothing_of_a_drift(estimator: schemes.Estimator
 def test_scatter_and_how_many_times_narrower() -> None:
     random = np.random.default_rng(2)
     rows = [
-        {"scheme": str(scheme), "estimator": "median", "paired": paired,
+        {"scheme": str(scheme), "estimator": "median", "paired": paired, "undisturbed": False,
          "log_ratio": (0.2 if scheme == SCHEMES[0] else 0.02) * random.standard_normal()}
         for scheme in SCHEMES[:2]
         for paired in (True, False)
@@ -70,9 +70,22 @@ def test_scatter_and_how_many_times_narrower() -> None:
     ]  # fmt: skip
     found = schemes.scatter(pd.DataFrame(rows)).set_index(["scheme", "paired"])
     first, other = found.loc[(str(SCHEMES[0]), False)], found.loc[(str(SCHEMES[1]), True)]
-    assert first["sd"] == pytest.approx(0.2, rel=0.1) and first["low"] < 0.2 < first["high"]
+    assert first["sd"] == pytest.approx(0.2, rel=0.1) and first["sd_low"] < 0.2 < first["sd_high"]
     assert other["narrower"] == pytest.approx(10, rel=0.2)
     assert other["narrower_low"] < 10 < other["narrower_high"]
+
+
+def test_disturbed_blocks_are_left_out_with_their_pair_where_a_side_keeps_others() -> None:
+    taken = [b | {"marked": False} for b in blocks(np.random.default_rng(1), 0.0)]
+    for block in taken[2:11:2]:  # of side 0, as slow as its neighbour makes it
+        block |= {"marked": True, "samples": [3.0] * 5}
+    for paired, count in ((True, 8), (False, 13)):
+        left = schemes.undisturbed(taken, paired)
+        assert len(left) == count
+        assert schemes.outcome(taken, np.median, paired) == pytest.approx(log(3))
+        assert schemes.outcome(left, np.median, paired) == pytest.approx(0)
+    throughout = [b | {"marked": b["side"] == 0} for b in taken]
+    assert all(schemes.undisturbed(throughout, paired) == throughout for paired in (True, False))
 
 
 # -- false alarms and power -----------------------------------------------------------------------

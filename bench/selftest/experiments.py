@@ -15,8 +15,10 @@ import pandas as pd
 
 from bench import gate, machine, parity, schedule, store, summary
 from bench.cases import Plan
+from bench.client import processors
 from bench.entrants import Entrant
 from bench.graph import Graph
+from bench.guard import Guard
 from bench.lineup import Lineup
 from bench.parity import LIMIT
 from bench.race import Race
@@ -88,9 +90,11 @@ def take_turns(run: Run, experiment: Experiment) -> Iterator[str]:
         for side, entrant in enumerate(two):
             enter(lineup, side, entrant, experiment, files, run.folder / "logs")
             yield f"copy {side} is warm"
+        guard = Guard.here("cpu", processors(experiment.threads))
         for number in range(experiment.races):
             for scheme in source.sample(schemes.SCHEMES, len(schemes.SCHEMES)):
-                said = schemes.race(run, lineup, scheme, experiment.phase, source, race=number)
+                asked = (scheme, experiment.phase, source)
+                said = schemes.race(run, lineup, guard, *asked, race=number)
                 yield f"race {number + 1} {scheme}: {said}"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import product
 from math import sqrt
 from typing import Any
 
@@ -18,12 +19,13 @@ import pandas as pd
 from scipy.stats import chi2, f
 
 from bench import schedule
+from bench.guard import Guard, disturbance
 from bench.lineup import Lineup
 from bench.parity import LIMIT
 from bench.store import Run
 
 SIDE = 2.0  # seconds that each copy has in a race
-WAY = ["scheme", "estimator", "paired"]
+WAY = ["scheme", "estimator", "paired", "undisturbed"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,13 @@ def turns(scheme: Scheme, source: random.Random) -> Iterator[tuple[int, int]]:
 
 
 def race(
-    run: Run, lineup: Lineup[int], scheme: Scheme, phase: str, source: random.Random, **where: Any
+    run: Run,
+    lineup: Lineup[int],
+    guard: Guard,
+    scheme: Scheme,
+    phase: str,
+    source: random.Random,
+    **where: Any,
 ) -> str:
     """Run one, and journal its blocks."""
     lineup.stops = scheme.stops
@@ -68,10 +76,11 @@ def race(
             pass
     taken: list[dict[str, Any]] = []
     for number, side in turns(scheme, source):
-        with lineup.turn(side) as worker:
-            asked = {"phase": phase, "seconds": scheme.block, "samples": schedule.MOST}
-            measured = worker.call("measure", LIMIT, **asked)
-        taken.append({"round": number, "side": side, "samples": measured["samples"]})
+        asked = {"phase": phase, "seconds": scheme.block, "samples": schedule.MOST}
+        with lineup.turn(side) as worker, guard.watch(worker.process.pid) as seen:
+            samples = worker.call("measure", LIMIT, **asked)["samples"]
+        marked = bool(disturbance(seen))
+        taken.append({"round": number, "side": side, "samples": samples, "marked": marked})
     run.append("scheme", **asdict(scheme), **where, blocks=taken)
     return f"{outcome(taken, np.median, True):+.3f}"
 
@@ -98,18 +107,26 @@ def outcome(blocks: list[dict[str, Any]], estimator: Estimator, paired: bool) ->
     return float(np.median(logs))
 
 
+def undisturbed(blocks: list[dict[str, Any]], paired: bool) -> list[dict[str, Any]]:
+    """Those that nothing disturbed, of a pair neither; all of them where a side would have none."""
+    marked = {b["round"] for b in blocks if b["marked"]}
+    left = [b for b in blocks if not (b["round"] in marked if paired else b["marked"])]
+    return left if {b["side"] for b in left} == {0, 1} else blocks
+
+
 def outcomes(run: Run) -> pd.DataFrame:
-    """A row for each race, estimator and pairing, with its `log_ratio`."""
+    """A row for each race, estimator, pairing, and with all blocks or the undisturbed ones, with
+    its `log_ratio`."""
     rows = []
     for entry in run.entries():
         if entry["kind"] != "scheme":
             continue
         scheme = str(Scheme(entry["alternates"], entry["stops"], entry["block"]))
-        for name, estimator in ESTIMATORS.items():
-            for paired in (True, False):
-                value = outcome(entry["blocks"], estimator, paired)
-                row = {"scheme": scheme, "estimator": name, "paired": paired, "log_ratio": value}
-                rows.append(row)
+        for estimator, paired, clean in product(ESTIMATORS, (True, False), (True, False)):
+            blocks = undisturbed(entry["blocks"], paired) if clean else entry["blocks"]
+            value = outcome(blocks, ESTIMATORS[estimator], paired)
+            way = dict(zip(WAY, (scheme, estimator, paired, clean), strict=True))
+            rows.append(way | {"log_ratio": value})
     return pd.DataFrame(rows, columns=[*WAY, "log_ratio"])
 
 
@@ -117,7 +134,7 @@ def scatter(found: pd.DataFrame) -> pd.DataFrame:
     """The standard deviation of `log_ratio` for each way, with its 95% interval (chi-square), and
     how many times narrower that is than one after the other with medians of all samples (F)."""
     ways = dict(list(found.groupby(WAY, sort=False)["log_ratio"]))
-    base = ways[str(SCHEMES[0]), "median", False]
+    base = ways[str(SCHEMES[0]), "median", False, False]
     return pd.DataFrame([
         dict(zip(WAY, way, strict=True)) | spread(values) | narrower(values, base)
         for way, values in ways.items()
@@ -127,7 +144,7 @@ def scatter(found: pd.DataFrame) -> pd.DataFrame:
 def spread(values: pd.Series[float]) -> dict[str, float]:
     n, sd = len(values), float(values.std())
     low, high = (sd * sqrt((n - 1) / chi2.ppf(q, n - 1)) for q in (0.975, 0.025))
-    return {"races": n, "sd": sd, "low": low, "high": high}
+    return {"races": n, "sd": sd, "sd_low": low, "sd_high": high}
 
 
 def narrower(values: pd.Series[float], base: pd.Series[float]) -> dict[str, float]:

@@ -13,6 +13,7 @@ import pandas as pd
 from bench.cli.options import json_option, threads_option
 from bench.cli.output import emit
 from bench.errors import BenchError
+from bench.figures import significant
 
 HELP = "Read this folder's samples instead of measuring."
 
@@ -84,6 +85,12 @@ def plain(found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def within(row: dict[Any, Any], key: str) -> str:
+    """A figure with its interval."""
+    value, low, high = (significant(row[f"{key}{end}"], 2) for end in ("", "_low", "_high"))
+    return f"{value} ({low} to {high})"
+
+
 def show(found: Any) -> None:
     """The tables of one condition."""
     from bench import console
@@ -91,12 +98,12 @@ def show(found: Any) -> None:
     if len(found.schemes):
         rows = [
             [row["scheme"], row["estimator"], "rounds" if row["paired"] else "no",
-             f"{row['sd']:.3f} ({row['low']:.3f} to {row['high']:.3f})",
-             f"{row['narrower']:.1f} ({row['narrower_low']:.1f} to {row['narrower_high']:.1f})"]
+             "undisturbed" if row["undisturbed"] else "all",
+             within(row, "sd"), within(row, "narrower")]
             for row in found.schemes.to_dict("records")
         ]  # fmt: skip
-        columns = ["turns", "estimator", "paired by", "sd of ln ratio", "times narrower"]
-        console.table(f"{found.condition}: races of 2 s a side", columns, rows, left=3)
+        columns = ["turns", "estimator", "paired by", "blocks", "sd of ln ratio", "times narrower"]
+        console.table(f"{found.condition}: races of 2 s a side", columns, rows, left=4)
     shares = ["FASTER", "SLOWER", "SAME", "covered", "width"]
     rows = [
         [f"{row['share']:.0%}", f"{row['processes']}", f"{row['rounds']}",
