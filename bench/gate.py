@@ -30,6 +30,7 @@ from bench.parity import LIMIT, Checker, Verdict
 from bench.subjects import Operators, Subject, Training, portions
 
 JUDGES = (
+    "arrays",
     "chance",
     "conformance",
     "curves",

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bench import conformance, locate, reference, weights
+from bench import arrays, conformance, locate, reference, weights
 from bench.cases import Contender
 from bench.client import Failure, Worker
 from bench.curves import Curve
@@ -225,7 +225,7 @@ class Checker:
     def build(self, referee: Asked) -> int:
         paths = save(self.folder, referee.graph, referee.weights, referee.x, referee.y)
         self.worker.call("build", LIMIT, graph=paths["graph"], weights=paths["weights"])
-        counted = self.worker.call("parameters", LIMIT, out=self.path("parameters"))
+        counted = self.worker.call("parameters", LIMIT)
         return int(counted["parameters"])
 
     def judged(self, referee: Referee, phase: str, count: int) -> Verdict:
@@ -333,26 +333,23 @@ class Checker:
         return self.verdict(referee, phase, result)
 
     def path(self, name: str) -> str:
-        return str(self.folder / f"{name}.npz")
+        return str(self.folder / name)
 
     def arrays(self, name: str) -> Arrays:
-        with np.load(self.path(name), allow_pickle=False) as arrays:
-            return {k: arrays[k] for k in arrays.files}
+        return arrays.read(self.path(name))
 
 
 def save(
     folder: Path, graph: Graph, values: Mapping[str, Array], x: Array, y: Array
 ) -> dict[str, str]:
     """Write what a worker needs to build and run a network; the paths by name."""
-    paths = {
-        "graph": folder / "graph.json",
-        "weights": folder / "weights.npz",
-        "inputs": folder / "inputs.npz",
+    described = folder / "graph.json"
+    described.write_text(json.dumps(graph.to_json()))
+    return {
+        "graph": str(described),
+        "weights": arrays.write(folder / "weights", values),
+        "inputs": arrays.write(folder / "inputs", {"x": x, "y": y}),
     }
-    paths["graph"].write_text(json.dumps(graph.to_json()))
-    np.savez(paths["weights"], **values)  # type: ignore[arg-type]
-    np.savez(paths["inputs"], x=x, y=y)
-    return {k: str(v) for k, v in paths.items()}
 
 
 def save_usual(folder: Path, graph: Graph, batch: int) -> dict[str, str]:

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from bench import parity
+from bench import arrays, parity
 from bench.client import Failure, Worker
 from bench.graph import Graph, Tensor, build
 from bench.parity import LIMIT
@@ -94,10 +94,9 @@ def examine(worker: Worker) -> dict[str, Any]:
 def mantissa(worker: Worker, files: Mapping[str, str]) -> dict[str, int]:
     """How many bits of a mantissa arrive, by place."""
     construct(worker, files)
-    out = str(Path(files["graph"]).with_name("logits.npz"))
+    out = str(Path(files["graph"]).with_name("logits"))
     worker.call("logits", LIMIT, inputs=files["inputs"], out=out)
-    with np.load(out) as arrays:
-        return survived(arrays["logits"])
+    return survived(arrays.read(out)["logits"])
 
 
 def survived(logits: Array) -> dict[str, int]:
@@ -122,10 +121,10 @@ def updated(worker: Worker, files: Mapping[str, str], verb: str, **arguments: An
     """All parameters after training steps from the same start."""
     construct(worker, files)
     worker.call(verb, LIMIT, inputs=files["inputs"], **arguments)
-    out = str(Path(files["graph"]).with_name("parameters.npz"))
+    out = str(Path(files["graph"]).with_name("parameters"))
     worker.call("parameters", LIMIT, out=out)
-    with np.load(out) as arrays:
-        return np.concatenate([arrays[k].ravel() for k in sorted(arrays.files)])
+    found = arrays.read(out)
+    return np.concatenate([found[k].ravel() for k in sorted(found)])
 
 
 def construct(worker: Worker, files: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import parity
+from bench import arrays, parity
 from bench.client import Worker
 from bench.graph import Graph
 from bench.images import Images
@@ -57,9 +57,9 @@ class Trainee:
         for part in ("train", "test"):
             logits, labels = [], []
             for x, y in zip(*self.data.probes(part, PROBES, self.recipe.batch), strict=True):
-                out = str(self.folder / "logits.npz")
+                out = str(self.folder / "logits")
                 self.worker.call("logits", LIMIT, inputs=self.file("probe", x=x, y=y), out=out)
-                logits.append(read(out)["logits"])
+                logits.append(arrays.read(out)["logits"])
                 labels.append(y)
             found, wanted = np.concatenate(logits), np.concatenate(labels)
             row[f"{part}_error"] = float(np.mean(found.argmax(axis=1) != wanted))
@@ -71,16 +71,16 @@ class Trainee:
         """The training set's loss in training mode, and for each convolution the length of its
         gradient over that of its weights: by how much a step changes it, per unit of the rate."""
         losses: list[float] = []
-        total: dict[str, Array] = {}
+        total: dict[str, NDArray[Any]] = {}
         for x, y in zip(*self.data.probes("train", PROBES, self.recipe.batch), strict=True):
-            out = str(self.folder / "gradients.npz")
+            out = str(self.folder / "gradients")
             inputs = self.file("probe", x=x, y=y)
             losses.append(self.worker.call("gradients", LIMIT, inputs=inputs, out=out)["loss"])
-            for key, gradient in read(out).items():
+            for key, gradient in arrays.read(out).items():
                 total[key] = total.get(key, np.float32(0)) + gradient / np.float32(PROBES)
-        out = str(self.folder / "parameters.npz")
+        out = str(self.folder / "parameters")
         self.worker.call("parameters", LIMIT, out=out)
-        weights = read(out)
+        weights = arrays.read(out)
         keys = [f"{n.name}/weight" for n in self.graph.nodes if isinstance(n.op, Conv)]
         sizes = {k: length(total[k]) / max(length(weights[k]), 1e-30) for k in keys}
         part = len(keys) // THIRD
@@ -91,16 +91,9 @@ class Trainee:
             f"gradients_{moment}": {k: finite(v) for k, v in sizes.items()},
         }
 
-    def file(self, name: str, **arrays: NDArray[Any]) -> str:
+    def file(self, name: str, **values: NDArray[Any]) -> str:
         """Write arrays for the worker; the path."""
-        path = self.folder / f"{name}.npz"
-        np.savez(path, **arrays)  # type: ignore[arg-type]
-        return str(path)
-
-
-def read(path: str) -> dict[str, Array]:
-    with np.load(path, allow_pickle=False) as arrays:
-        return {k: arrays[k] for k in arrays.files}
+        return arrays.write(self.folder / name, values)
 
 
 def length(array: Array) -> float:

@@ -4,8 +4,9 @@
     python -s worker.py <framework>/adapter.py
 
 A request is {"verb": ..., ...}; its reply is {"value": ...} or {"error": {"kind", "message",
-"traceback"}}. Arrays travel as paths of .npz files. File descriptor 1 is pointed at 2, and 0 at
-nothing, before anything else is imported: no print of Python or C++ can corrupt the channel.
+"traceback"}}. Arrays travel as paths of files: see `read_arrays`. File descriptor 1 is pointed at
+2, and 0 at nothing, before anything else is imported: no print of Python or C++ can corrupt the
+channel.
 The worker holds the one stopwatch: a timed region is steps and the wait, nothing else.
 """
 
@@ -56,6 +57,25 @@ def load(name, path):
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def write_arrays(path, arrays):
+    """Arrays by name: an array of the names, then each of theirs."""
+    import numpy
+
+    with open(path, "wb") as out:
+        numpy.save(out, numpy.array(list(arrays), dtype=str), allow_pickle=False)
+        for array in arrays.values():
+            numpy.save(out, array, allow_pickle=False)
+
+
+def read_arrays(path):
+    """What `write_arrays` wrote."""
+    import numpy
+
+    with open(path, "rb") as source:
+        names = numpy.load(source, allow_pickle=False).tolist()
+        return {name: numpy.load(source, allow_pickle=False) for name in names}
 
 
 FIELDS = {
@@ -141,12 +161,9 @@ class Worker(object):
 
     def build(self, graph, weights):
         """Build a network from files; seconds that the adapter took."""
-        import numpy
-
         with open(graph) as text:
             graph = json.load(text)
-        with numpy.load(weights, allow_pickle=False) as arrays:
-            weights = {k: arrays[k] for k in arrays.files}
+        weights = read_arrays(weights)
         self.steps = {}
         thaw()  # the last network may be garbage
         sys.setrecursionlimit(DEEPEST)
@@ -157,17 +174,18 @@ class Worker(object):
     def source(self):
         return {"source": self.adapter.source()}
 
-    def parameters(self, out):
-        """Save the native network's parameters; how many there are."""
+    def parameters(self, out=None):
+        """How many parameters the native network has; save them where that is asked."""
         arrays = self.adapter.parameters()
-        self.save(out, arrays)
+        if out:
+            write_arrays(out, arrays)
         return {"parameters": int(sum(a.size for a in arrays.values()))}
 
     def logits(self, inputs, out):
         """Save what the function that is timed as `inference` gives."""
         x, y = self.arrays(inputs)
         found = self.read("inference", x, y, lambda: self.adapter.logits(x))
-        self.save(out, {"logits": found})
+        write_arrays(out, {"logits": found})
         return {}
 
     def loss(self, inputs, calls=1):
@@ -181,7 +199,7 @@ class Worker(object):
         calls; the loss."""
         x, y = self.arrays(inputs)
         loss, gradients = self.read("train", x, y, lambda: self.adapter.gradients(x, y), calls)
-        self.save(out, gradients)
+        write_arrays(out, gradients)
         return {"loss": float(loss)}
 
     def read(self, phase, x, y, method, calls=1):
@@ -360,16 +378,11 @@ class Worker(object):
         """Images and labels of a file; as many as `batch`, repeated if there are not so many."""
         import numpy
 
-        with numpy.load(path, allow_pickle=False) as arrays:
-            x, y = arrays["x"], arrays["y"]
+        found = read_arrays(path)
+        x, y = found["x"], found["y"]
         if batch is None:
             return x, y
         return numpy.resize(x, (batch, *x.shape[1:])), numpy.resize(y, batch)
-
-    def save(self, path, arrays):
-        import numpy
-
-        numpy.savez(path, **{k: numpy.asarray(v) for k, v in arrays.items()})
 
     def answer(self, request):
         """The reply to a request; every failure is a field of it."""

@@ -31,7 +31,6 @@ from paddle import inference, nn, static
 NAME = "paddlepaddle"
 MODES = ("dynamic", "to_static", "static", "predictor")
 FIELDS = {"scale": "weight", "shift": "bias", "mean": "_mean", "variance": "_variance"}
-BLOCK = 16  # channels, at most, in a block of oneDNN's layouts
 
 
 def conv(node, a):
@@ -93,16 +92,17 @@ def source_of(graph, training):
 
 
 def expressions(graph, training):
-    """One line of Python for each operator. Slices are parts of a split, all of one where they
-    are the whole of a value: the gradients of two slices take 47 times longer. But oneDNN's split
-    and slice end in an exception where a part of a blocked layout begins inside a block."""
+    """One line of Python for each operator. Slices are parts of a split in training, all of one
+    where they are the whole of a value: the gradients of two slices take 47 times longer. Not in
+    inference: oneDNN's split and slice end in an exception where a part of a blocked layout begins
+    inside a block, and with AVX-512 behind some grouped convolutions (MixNet-M) also elsewhere."""
     parts = partitions(nodes_of(graph, training))
 
     def part(node, x):
         source, start, stop = node["inputs"][0], node["attrs"]["start"], node["attrs"]["stop"]
         three = [n for n in (start, stop - start, node["input_shapes"][0][0] - stop) if n]
         sizes, rest = parts.get(source, three), "parts_" + identifier(source)
-        if not training and any(n % BLOCK for n in sizes):
+        if not training:
             return "paddle.crop(%s, %s, %s)" % (x[0], [-1, *node["output"]], [0, start, 0, 0])
         split = "paddle.split(%s, %s, 1)" % (x[0], sizes)
         if source not in parts:

@@ -38,7 +38,6 @@ def bare(step, wait, repeats, seconds):
 
 def main(request):
     os.sched_setaffinity(0, request["cpus"])
-    import numpy
 
     serving = load("serving", os.path.join(IMPLS, "worker.py"))  # what it prints goes to the log
     phase, seconds = request["phase"], request["block"]
@@ -53,7 +52,7 @@ def main(request):
         "bare": lambda: bare(step, wait, repeats, seconds),
     }
     if request["handwritten"]:
-        x, y = (numpy.load(request["inputs"])[key] for key in "xy")
+        x, y = (serving.read_arrays(request["inputs"])[key] for key in "xy")
         prepare, count = load("theirs", request["handwritten"]).steps(x, y, request["threads"])
         assert count == sum(a.size for a in worker.adapter.parameters().values()), count
         theirs = prepare(phase)
