@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Arrays = Mapping[str, NDArray[Any]]
 
-def write(path: str | Path, arrays: Mapping[str, NDArray[Any]]) -> str:
+
+def write(path: str | Path, arrays: Arrays) -> str:
     """The path, as a text."""
     with Path(path).open("wb") as file:
         np.save(file, np.array(list(arrays), dtype=str), allow_pickle=False)
