@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2, f
 
-from bench import schedule
+from bench import schedule, stats
 from bench.guard import Guard, disturbance
 from bench.lineup import Lineup
 from bench.parity import LIMIT
@@ -108,10 +108,11 @@ def outcome(blocks: list[dict[str, Any]], estimator: Estimator, paired: bool) ->
 
 
 def undisturbed(blocks: list[dict[str, Any]], paired: bool) -> list[dict[str, Any]]:
-    """Those that nothing disturbed, of a pair neither; all of them where a side would have none."""
-    marked = {b["round"] for b in blocks if b["marked"]}
-    left = [b for b in blocks if not (b["round"] in marked if paired else b["marked"])]
-    return left if {b["side"] for b in left} == {0, 1} else blocks
+    """Those that a race would judge by: `stats.unmarked`, of the pairs or of each side."""
+    keys = [(0 if paired else b["side"], b["round"]) for b in blocks]
+    marked = {key for key, b in zip(keys, blocks, strict=True) if b["marked"]}
+    kept = stats.unmarked(dict.fromkeys(keys), marked)
+    return [b for key, b in zip(keys, blocks, strict=True) if key in kept]
 
 
 def outcomes(run: Run) -> pd.DataFrame:

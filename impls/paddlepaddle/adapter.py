@@ -100,10 +100,10 @@ def expressions(graph, training):
 
     def part(node, x):
         source, start, stop = node["inputs"][0], node["attrs"]["start"], node["attrs"]["stop"]
-        three = [n for n in (start, stop - start, node["input_shapes"][0][0] - stop) if n]
-        sizes, rest = parts.get(source, three), "parts_" + identifier(source)
         if not training:
             return "paddle.crop(%s, %s, %s)" % (x[0], [-1, *node["output"]], [0, start, 0, 0])
+        three = [n for n in (start, stop - start, node["input_shapes"][0][0] - stop) if n]
+        sizes, rest = parts.get(source, three), "parts_" + identifier(source)
         split = "paddle.split(%s, %s, 1)" % (x[0], sizes)
         if source not in parts:
             return "%s[%d]" % (split, start > 0)
