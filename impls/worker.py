@@ -108,6 +108,11 @@ def freeze():
     """Leave all objects so far out of the search for garbage: to look through those of a framework
     takes a tenth of a second, as long as a block."""
     gc.collect()
+    spare()
+
+
+def spare():
+    """Leave them out unsearched."""
     if hasattr(gc, "freeze"):  # Python 3.7
         gc.freeze()
 
@@ -120,6 +125,7 @@ def thaw():
 
 def settled():
     """Memory in use, after the C library gave back what it only keeps for later."""
+    thaw()
     gc.collect()
     try:
         ctypes.CDLL(None).malloc_trim(0)
@@ -143,6 +149,7 @@ class Worker(object):
         self.path = path
         self.adapter = None
         self.steps = {}  # by phase: the step, and how many of them make a sample
+        self.compiled = set()  # phases that were read since the network was built
 
     def hello(self, mode, device, precision, threads):
         """Import the framework; seconds of that import, and who we are."""
@@ -164,8 +171,9 @@ class Worker(object):
         with open(graph) as text:
             graph = json.load(text)
         weights = read_arrays(weights)
-        self.steps = {}
+        self.steps, self.compiled = {}, set()
         thaw()  # the last network may be garbage
+        freeze()  # else each search while this one is built and compiled looks through all others
         sys.setrecursionlimit(DEEPEST)
         start = time.perf_counter()
         self.adapter.build(graph, weights)
@@ -209,6 +217,9 @@ class Worker(object):
             step = self.adapter.step(phase, x, y)
             for _ in range(calls):
                 result = step()
+            if phase not in self.compiled:
+                spare()  # the search when the next network is built finds what compiling left
+                self.compiled.add(phase)
         self.adapter.wait(result)
         if phase == "train" and self.adapter.rerun:
             return method()

@@ -25,6 +25,7 @@ from convmark import Unsupported, axes, counts, keys, operator, walk
 
 NAME = "keras"
 MODES = ("theano", "cntk")
+UNSET = numpy.zeros  # weights come later; of any initialiser of Keras, Theano compiles a function
 SMALLEST = 1.0001e-5  # Theano refuses an epsilon below 1e-5, and float32 rounds 1e-5 down
 NATIVE = {1: (0,), 2: (1, 0), 4: (2, 3, 1, 0)}  # axes of the graph's layout in Keras's, by ndim
 GRAPH = {1: (0,), 2: (1, 0), 4: (3, 2, 0, 1)}
@@ -65,11 +66,11 @@ class Operators(object):
     def conv(self, node):
         a, c, groups = node["attrs"], node["input_shapes"][0][0], node["attrs"]["groups"]
         pads, options = self.window(node, "kernel_size")
-        options["use_bias"] = a["bias"]
+        options.update(use_bias=a["bias"], bias_initializer=UNSET)
         if is_depthwise(node):
-            return pads + self.hold(
-                node, self.layers.DepthwiseConv2D(depth_multiplier=a["out"] // c, **options)
-            )
+            options.update(depth_multiplier=a["out"] // c, depthwise_initializer=UNSET)
+            return pads + self.hold(node, self.layers.DepthwiseConv2D(**options))
+        options["kernel_initializer"] = UNSET
         parts = [self.layers.Conv2D(a["out"] // groups, **options) for _ in range(groups)]
         self.hold(node, *parts)
         return pads + (parts if groups == 1 else [self.side_by_side(parts, c // groups)])
@@ -112,12 +113,15 @@ class Operators(object):
 
     def dense(self, node):
         a = node["attrs"]
-        return self.hold(node, self.layers.Dense(a["out"], use_bias=a["bias"]))
+        unset = {"kernel_initializer": UNSET, "bias_initializer": UNSET}
+        return self.hold(node, self.layers.Dense(a["out"], use_bias=a["bias"], **unset))
 
     def batchnorm(self, node):
         eps = node["attrs"]["eps"]
         eps = max(eps, SMALLEST) if self.theano else eps
-        return self.hold(node, self.layers.BatchNormalization(axis=1, epsilon=eps))
+        names = ("gamma", "beta", "moving_mean", "moving_variance")
+        unset = {name + "_initializer": UNSET for name in names}
+        return self.hold(node, self.layers.BatchNormalization(axis=1, epsilon=eps, **unset))
 
     def relu(self, node):
         return [self.layers.Activation("relu")]
