@@ -65,10 +65,22 @@ def section(run: store.Run, tables: store.Tables, folder: str) -> str:
         BEGIN, f"![{overview.TITLE}]({folder}/charts/{CHART}.svg)", "",
         f"From `{folder}`: {frame['framework'].nunique()} frameworks, {frame['model'].nunique()} "
         f"networks; {data.machine(header)}; {day}; `{header.get('command', 'bench run')}`. "
-        f"`bench report {folder}` shows it all, down to each sample.", "",
+        f"{trained(tables.training)}`bench report {folder}` shows it all, down to each sample.", "",
         *verdicts(everything(tables)), "", *times(frame), END,
     ]  # fmt: skip
     return "\n".join(lines)
+
+
+def trained(rows: pd.DataFrame) -> str:
+    """What was trained for the claims on training, with which command."""
+    if rows.empty:
+        return ""
+    one = rows.iloc[0]
+    return (
+        f"Trained for the claims on it (`python -m bench train`): {rows['model'].nunique()} "
+        f"networks, {rows['seed'].nunique()} seeds, {one['epochs']} epochs of {one['data']}, "
+        f"{one['framework']} {one['mode']}. "
+    )
 
 
 def verdicts(found: list[dict[str, Any]]) -> Iterator[str]:

@@ -49,6 +49,19 @@ def test_readme_has_chart_verdicts_and_times_and_keeps_the_rest(place: Path) -> 
     assert [line.split()[1] for line in rows[-2:]] == ["torch", "jax"]  # fastest inference first
 
 
+def test_readme_says_what_was_trained_and_how() -> None:
+    recipe = {"epochs": 12, "data": "digits"}
+    rows = [
+        {**journals.who("torch eager"), "model": model, "seed": seed, **recipe}
+        for model in ("plain20", "plain56")
+        for seed in (0, 1, 2)
+    ]
+    said = readme.trained(pd.DataFrame(rows))
+    for part in ("bench train", "2 networks", "3 seeds", "12 epochs of digits", "torch eager"):
+        assert part in said
+    assert readme.trained(pd.DataFrame(rows[:0])) == ""
+
+
 def test_check_says_whether_it_is_what_the_run_gives(place: Path) -> None:
     first = call(place, "--check")
     assert first.exit_code == 1 and first.output.count("not what the run gives") == 3
