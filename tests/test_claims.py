@@ -270,6 +270,14 @@ def test_a_run_for_claims_measures_what_they_name() -> None:
     assert (options.batch, options.model, options.budget) == ("1,4", None, "3600.0s")
 
 
+def test_of_chosen_frameworks_only_their_own_modes_are_measured() -> None:
+    chosen = claims.select(claims.load(), "keras-wrapping,mindspore-graph")
+    options = plan.options(chosen, Options(framework="keras,torch", budget="1h"))
+    assert (options.framework, options.mode) == ("keras,torch", "default,torch,jax")
+    with pytest.raises(BenchError, match="unknown framework 'keros'"):
+        plan.options(chosen, Options(framework="keros"))
+
+
 def test_the_budget_holds_training_too() -> None:
     chosen = claims.select(claims.load(), "all")
     options = plan.options(chosen, Options(budget="40m", model="lenet5"))

@@ -28,7 +28,10 @@ def options(claims: Sequence[Claim], given: Options) -> Options:
         how = "bench train" if trained(claims) else "bench claims: they are counted"
         raise BenchError(f"{', '.join(c.id for c in claims)}: no stopwatch is needed: {how}")
     known = frameworks.discover()
-    others = [c.mode for c in contenders if c.mode != known[c.framework].modes[0]]
+    taken = {framework.name for framework in frameworks.select(given.framework)}
+    others = [
+        c.mode for c in contenders if c.framework in taken and c.mode != known[c.framework].modes[0]
+    ]
     names = dict.fromkeys(contender.framework for contender in contenders)
     return replace(
         given,
