@@ -28,7 +28,7 @@ def options(claims: Sequence[Claim], given: Options) -> Options:
         how = "bench train" if trained(claims) else "bench claims: they are counted"
         raise BenchError(f"{', '.join(c.id for c in claims)}: no stopwatch is needed: {how}")
     known = frameworks.discover()
-    taken = {framework.name for framework in frameworks.select(given.framework)}
+    taken = {framework.name for framework in frameworks.select(given.framework, known)}
     others = [
         c.mode for c in contenders if c.framework in taken and c.mode != known[c.framework].modes[0]
     ]

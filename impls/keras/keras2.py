@@ -25,7 +25,6 @@ from convmark import Unsupported, axes, counts, keys, operator, walk
 
 NAME = "keras"
 MODES = ("theano", "cntk")
-UNSET = numpy.zeros  # weights come later; of any initialiser of Keras, Theano compiles a function
 SMALLEST = 1.0001e-5  # Theano refuses an epsilon below 1e-5, and float32 rounds 1e-5 down
 NATIVE = {1: (0,), 2: (1, 0), 4: (2, 3, 1, 0)}  # axes of the graph's layout in Keras's, by ndim
 GRAPH = {1: (0,), 2: (1, 0), 4: (3, 2, 0, 1)}
@@ -66,11 +65,11 @@ class Operators(object):
     def conv(self, node):
         a, c, groups = node["attrs"], node["input_shapes"][0][0], node["attrs"]["groups"]
         pads, options = self.window(node, "kernel_size")
-        options.update(use_bias=a["bias"], bias_initializer=UNSET)
+        options["use_bias"] = a["bias"]
         if is_depthwise(node):
-            options.update(depth_multiplier=a["out"] // c, depthwise_initializer=UNSET)
+            options.update(unset("depthwise", "bias"), depth_multiplier=a["out"] // c)
             return pads + self.hold(node, self.layers.DepthwiseConv2D(**options))
-        options["kernel_initializer"] = UNSET
+        options.update(unset("kernel", "bias"))
         parts = [self.layers.Conv2D(a["out"] // groups, **options) for _ in range(groups)]
         self.hold(node, *parts)
         return pads + (parts if groups == 1 else [self.side_by_side(parts, c // groups)])
@@ -113,15 +112,14 @@ class Operators(object):
 
     def dense(self, node):
         a = node["attrs"]
-        unset = {"kernel_initializer": UNSET, "bias_initializer": UNSET}
-        return self.hold(node, self.layers.Dense(a["out"], use_bias=a["bias"], **unset))
+        options = unset("kernel", "bias")
+        return self.hold(node, self.layers.Dense(a["out"], use_bias=a["bias"], **options))
 
     def batchnorm(self, node):
         eps = node["attrs"]["eps"]
         eps = max(eps, SMALLEST) if self.theano else eps
-        names = ("gamma", "beta", "moving_mean", "moving_variance")
-        unset = {name + "_initializer": UNSET for name in names}
-        return self.hold(node, self.layers.BatchNormalization(axis=1, epsilon=eps, **unset))
+        options = unset("gamma", "beta", "moving_mean", "moving_variance")
+        return self.hold(node, self.layers.BatchNormalization(axis=1, epsilon=eps, **options))
 
     def relu(self, node):
         return [self.layers.Activation("relu")]
@@ -228,6 +226,12 @@ class Operators(object):
 
     def concat(self, node):
         return [self.layers.Concatenate(1)]
+
+
+def unset(*names):
+    """Options of a layer whose weights come later: for any initialiser of Keras Theano compiles a
+    function."""
+    return {name + "_initializer": numpy.zeros for name in names}
 
 
 def is_depthwise(node):
