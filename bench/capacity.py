@@ -10,7 +10,7 @@ have gigabytes, and a memory cgroup needs privileges.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -120,7 +120,7 @@ def guarded(worker: Worker, limit: int | None, over: Event) -> Iterator[None]:
 
 def explore(
     run: Run, plan: Plan, graphs: Mapping[str, Graph], entrants: Entrants
-) -> Iterator[tuple[str, str]]:
+) -> Generator[tuple[str, str], None, None]:
     """Search for each contender, network and phase that the journal has neither a largest batch nor
     a failure of, and journal it; what it was and what it came to, in words."""
     known = {place(entry) for entry in run.entries() if entry["kind"] in ("largest", "outcome")}

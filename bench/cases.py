@@ -168,7 +168,7 @@ def bytes_of(text: str) -> int:
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
-def seconds(text: str) -> float:
+def seconds(text: str, option: str = "--budget") -> float:
     """A duration such as 90s, 10m or 2h; a bare number means seconds. Raises BenchError."""
     number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "s")
     try:
@@ -176,7 +176,7 @@ def seconds(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise BenchError(f"--budget {text!r} is not a positive duration such as 90s, 10m or 2h")
+        raise BenchError(f"{option} {text!r} is not a positive duration such as 90s, 10m or 2h")
     return value
 
 

@@ -8,9 +8,11 @@ it once more.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
-from itertools import chain
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from bench.cases import Cell, Contender, Plan
 from bench.client import Failure, Worker, processors
 from bench.entrants import Entrants
 from bench.errors import Unavailable
+from bench.footprint import footprint
 from bench.graph import Graph
 from bench.guard import Guard
 from bench.guard.pace import Pace
@@ -31,7 +34,8 @@ from bench.schedule import MEMORY
 from bench.store import Run
 
 Network = tuple[str, int]  # a network's name and the batch
-Told = Iterator[tuple[str, str]]  # what was done, and what it came to
+Told = Generator[tuple[str, str], None, None]  # what was done, and what it came to
+WEIGHING = 1 / 4  # of a time limit: what is not weighed by then waits until the races are over
 
 
 class Race:
@@ -104,14 +108,39 @@ class Race:
         return [cell for cell in found if (contender, cell) not in self.failed]
 
     def unweighed(self) -> list[tuple[Network, Contender]]:
-        """Whose memory is not known yet, in an order drawn for this run."""
-        pairs = [(n, c) for n in self.networks for c in self.plan.contenders]
-        schedule.order(self.plan, "memory").shuffle(pairs)
-        return [(n, c) for n, c in pairs if self.unknown(c, n)]
+        """Whose memory is not known yet, in an order drawn for this run: one network after the
+        other, so that those of a run that is cut off can be compared."""
+        source = schedule.order(self.plan, "memory")
+        orders = [
+            (network, source.sample(self.plan.contenders, len(self.plan.contenders)))
+            for network in source.sample(self.networks, len(self.networks))
+        ]
+        return [(n, c) for n, contenders in orders for c in contenders if self.unknown(c, n)]
 
     def unknown(self, contender: Contender, network: Network) -> list[Cell]:
         known = self.weighed.get((contender, network), {})
         return [cell for cell in self.cells(contender, network) if cell.phase not in known]
+
+    def unprobed(self) -> bool:
+        """Whether somebody is left of whom it is not known what he does beside what was asked."""
+        return any(contender not in self.probed for _, contender in self.unweighed())
+
+    def size(self, contender: Contender, network: Network) -> float:
+        """Bytes that a process takes at its peak; where that was not weighed, by the networks that
+        were, and how much more this one needs at least."""
+        known = {n: max(peaks.values()) for (c, n), peaks in self.weighed.items() if c == contender}
+        need = self.least(network)
+        guesses = [peak * max(1.0, need / self.least(n)) for n, peak in known.items()]
+        return known.get(network) or max(guesses, default=0.0)
+
+    def least(self, network: Network) -> int:
+        """Bytes that training a network needs at least."""
+        model, batch = network
+        return footprint(self.graphs[model], batch, "train", self.plan.precision).least
+
+    def done(self) -> bool:
+        """Whether nothing is left."""
+        return not (self.unsettled() or self.unweighed())
 
     def steps(self) -> int:
         """How much there is to measure if no network needs more processes than planned."""
@@ -146,11 +175,10 @@ class Race:
         files = self.prepare(network, folder)
         process = self.progress.next_process(network)
         room = schedule.ROOM * psutil.virtual_memory().available
-
-        def size(contender: Contender) -> float:
-            return max(self.weighed.get((contender, network), {"": 0.0}).values())
-
-        for heat in schedule.heats(self.plan, process, network, contenders, size, room):
+        sizes = {c: self.size(c, network) for c in contenders}
+        for heat in schedule.heats(
+            self.plan, process, network, contenders, sizes.__getitem__, room
+        ):
             yield from HeatRunner(self, heat, files).go()
         where = {"model": network[0], "batch": network[1], "threads": self.plan.threads}
         self.append("repetition", process=process, **where)
@@ -230,13 +258,45 @@ class Stage:
     told: Told
 
 
-def stages(races: Sequence[Race]) -> Iterator[Stage]:
-    """What is left of a run's races, of which there is one for each number of threads."""
-    unweighed = sum(len(race.unweighed()) for race in races)
+def stages(
+    races: Sequence[Race], limit: float = inf, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Stage]:
+    """What is left of a run's races, of which there is one for each number of threads. After
+    `limit` seconds nothing new is begun; where there is one, weighing what is not needed before the
+    races waits for their end when it has taken its share."""
+    begin = clock()
+
+    def on() -> bool:
+        return clock() - begin < limit
+
+    def first() -> bool:
+        share = clock() - begin < WEIGHING * limit
+        return on() and (share or any(race.unprobed() for race in races))
+
+    def weighing(wanted: Callable[[], bool]) -> Stage:
+        total = sum(len(race.unweighed()) for race in races)
+        return Stage("memory", total, as_long(wanted, weigh(races, folder)))
+
     with tempfile.TemporaryDirectory(prefix="convmark-") as name:  # holds the networks' files
         folder = Path(name)
-        yield Stage("memory", unweighed, chain.from_iterable(r.weigh_all(folder) for r in races))
-        yield Stage("measuring", sum(race.steps() for race in races), repeat(races, folder))
+        yield weighing(first)
+        yield Stage("measuring", sum(r.steps() for r in races), as_long(on, repeat(races, folder)))
+        for race in races:
+            race.stop()
+        yield weighing(on)
+
+
+def as_long(wanted: Callable[[], bool], told: Told) -> Told:
+    """What is done as long as it is `wanted`; nothing is begun after that."""
+    with closing(told):
+        while wanted() and (said := next(told, None)):
+            yield said
+
+
+def weigh(races: Sequence[Race], folder: Path) -> Told:
+    """The memory of all of them."""
+    for race in races:
+        yield from race.weigh_all(folder)
 
 
 def repeat(races: Sequence[Race], folder: Path) -> Told:
@@ -247,5 +307,3 @@ def repeat(races: Sequence[Race], folder: Path) -> Told:
         for race in left:
             yield from race.repeat_all(repetition, folder)
         repetition += 1
-    for race in races:
-        race.stop()

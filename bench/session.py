@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from typing import Protocol
 
@@ -20,7 +22,7 @@ from bench.entrants import Entrants
 from bench.errors import BenchError, Unavailable, unknown
 from bench.graph import Graph
 from bench.parity import Verdict
-from bench.race import Race, stages
+from bench.race import Race, as_long, stages
 from bench.store import FORMAT, Run
 
 
@@ -184,18 +186,26 @@ def resume(folder: Path) -> Run:
     return run
 
 
-def race(run: Run, watch: Watch) -> None:
-    """Set up, check and measure what the run's journal does not hold yet."""
+def race(run: Run, watch: Watch, limit: float = inf) -> None:
+    """Set up, check and measure what the run's journal does not hold yet. `limit` seconds after the
+    gate nothing new is begun; the run is not complete then, and what is left is for the next."""
     header = run.header()
     plan = Plan.from_json(header["plan"])
     graphs = {name: models.load(known["source"]) for name, known in header["models"].items()}
     with run.writing():
         ready = provision(plan.contenders, plan.device, watch)
         same_environments(run, ready)
-        measure([admit(run, part, graphs, ready, watch) for part in plan.by_threads()], watch)
+        races = [admit(run, part, graphs, ready, watch) for part in plan.by_threads()]
+        end = time.monotonic() + limit
+        measure(races, watch, limit)
+        done = all(racing.done() for racing in races)
         if plan.largest_batch:
-            enlarge(run, plan, graphs, ready, watch)
-        run.replace(run.header() | {"complete": True})
+            enlarge(run, plan, graphs, ready, watch, end)
+            done = done and time.monotonic() < end
+        if done:
+            run.replace(run.header() | {"complete": True})
+        else:
+            watch.say(f"the time limit is reached: continue with --resume {run.folder}")
 
 
 def admit(run: Run, plan: Plan, graphs: dict[str, Graph], ready: Entrants, watch: Watch) -> Race:
@@ -208,18 +218,21 @@ def admit(run: Run, plan: Plan, graphs: dict[str, Graph], ready: Entrants, watch
     return racing
 
 
-def measure(races: Sequence[Race], watch: Watch) -> None:
-    """Do what is left."""
-    for stage in stages(races):
+def measure(races: Sequence[Race], watch: Watch, limit: float = inf) -> None:
+    """Do what is left, as far as the time reaches."""
+    for stage in stages(races, limit):
         with watch.steps(stage.title, stage.total) as steps:
             for what, message in stage.told:
                 steps.step(f"{what}: {message}")
 
 
-def enlarge(run: Run, plan: Plan, graphs: dict[str, Graph], ready: Entrants, watch: Watch) -> None:
-    """Search for the largest batches."""
+def enlarge(
+    run: Run, plan: Plan, graphs: dict[str, Graph], ready: Entrants, watch: Watch, end: float = inf
+) -> None:
+    """Search for the largest batches; none is begun after `end`, of the monotonic clock."""
+    found = capacity.explore(run, plan, graphs, ready)
     with watch.steps("largest batch", sum(len(capacity.cases(plan, name)) for name in graphs)) as s:
-        for what, message in capacity.explore(run, plan, graphs, ready):
+        for what, message in as_long(lambda: time.monotonic() < end, found):
             s.step(f"{what}: {message}")
 
 

@@ -212,6 +212,7 @@ WHY = {
     "precise": "that is precise enough",
     "budget": "the budget holds no more",
     "nothing to measure": "nothing could be measured",
+    "unsettled": "the time limit came first",
 }
 
 

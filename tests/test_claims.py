@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from math import inf
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -15,6 +16,7 @@ from bench.claims import plan, versus
 from bench.claims.expect import Expectation
 from bench.claims.rule import RULES, SAYS
 from bench.claims.words import ZH, Message, translated
+from bench.cli.commands.run import limit
 from bench.errors import BenchError
 from bench.session import Options
 from bench.stats import Estimate
@@ -290,6 +292,14 @@ def test_the_budget_holds_training_too() -> None:
         "plain20_bare",
         "resnet56",
     ]
+
+
+def test_a_run_for_claims_takes_no_longer_than_its_budget() -> None:
+    assert limit(None, Options(budget="90s"), "all") == 90
+    assert limit("2m", Options(budget="90s"), "all") == 120
+    assert limit(None, Options(budget="90s"), None) == inf  # that budget is of measuring alone
+    with pytest.raises(BenchError, match="--time-limit 'soon' is not a positive duration"):
+        limit("soon", Options(), None)
 
 
 @pytest.mark.parametrize(

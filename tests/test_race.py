@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain, count, repeat
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from bench import schedule, store, summary, suspicion
 from bench.cases import Contender, Plan
 from bench.graph import Graph, Tensor, build
 from bench.parity import Verdict
-from bench.race import Race
+from bench.race import WEIGHING, Race, stages
 from tests.conftest import fakes, go
 
 pytestmark = pytest.mark.alone
@@ -141,6 +142,41 @@ def test_else_it_goes_on_until_the_budget_is_spent(tmp_path: Path) -> None:
     race, stop = until(tmp_path / "run", within=1e-9)
     assert stop["reason"] == "budget" and stop["processes"] > 3 and stop["widest"] > 1e-9
     assert race.progress.spent() <= race.plan.budget
+
+
+def test_weighing_takes_its_share_of_a_time_limit_and_goes_on_after_the_races(
+    tmp_path: Path,
+) -> None:
+    race = begin(tmp_path / "run")
+    now = chain([0.0], repeat(99 * WEIGHING + 1))  # late from the first step on
+    order = [(s.title, [what for what, _ in s.told]) for s in stages([race], 99, lambda: next(now))]
+    assert [title for title, _ in order] == ["memory", "measuring", "memory"]
+    first, _, rest = [[what.split()[0] for what in said] for _, said in order]
+    assert first in (["one"] * 2, ["two"] * 2)  # one network: everybody's honesty must be known
+    assert sorted(first + rest) == ["one", "one", "two", "two"] and race.done()
+
+
+def test_nothing_is_begun_after_a_time_limit_and_resuming_completes_it(tmp_path: Path) -> None:
+    race = begin(tmp_path / "run")
+    calls = count()
+    for stage in stages([race], 12, lambda: next(calls)):  # a second for each look at the clock
+        list(stage.told)
+    before = samples(tmp_path / "run")
+    assert before and not race.done()
+    assert "unsettled" in {stop["reason"] for stop in race.progress.stopped.values()}
+    again = racing(store.Run.open(tmp_path / "run"))
+    finish(again)
+    assert again.done() and samples(tmp_path / "run")[: len(before)] == before
+    assert {stop["reason"] for stop in again.progress.stopped.values()} == {"budget"}
+
+
+def test_what_was_not_weighed_is_guessed_from_what_was(tmp_path: Path) -> None:
+    race = begin(tmp_path / "run")
+    race.weighed[TOY, ("one", 2)] = {"inference": 5.0, "train": 7.0}
+    assert race.size(TOY, ("one", 2)) == race.size(TOY, ("two", 2)) == 7.0
+    race.graphs = GRAPHS | {"two": build(small, "two", (3, 90, 80))}
+    assert race.size(TOY, ("two", 2)) > 70.0
+    assert race.size(Contender("toy", "other"), ("one", 2)) == 0.0
 
 
 def test_a_killed_run_is_completed_and_loses_no_sample(tmp_path: Path) -> None:

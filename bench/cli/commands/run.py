@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 @click.option("--threads", metavar="1,2", help="Default: every processor. Several: how it scales.")
 @click.option("--profile", default="quick", show_default=True, metavar="|".join(cases.PROFILES))
 @click.option("--budget", metavar="10m", help="Time for measuring, all together.")
+@click.option("--time-limit", metavar="2h", help="Begin nothing after that: --resume goes on.")
 @click.option("--processes", type=click.IntRange(min=1), help="Of each contender, as planned.")
 @click.option("--within", metavar="3%", help="Stop where ratios are known so precisely.")
 @click.option("--seed", type=int, default=0, help="Of the order of turns.")
@@ -50,17 +52,27 @@ if TYPE_CHECKING:
 )
 @json_option
 def command(
-    resume: Path | None, out: Path | None, for_claims: str | None, as_json: bool, **options: Any
+    resume: Path | None,
+    out: Path | None,
+    for_claims: str | None,
+    time_limit: str | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
-    """Set up, check, measure, and print the table. Without options: the quick profile."""
+    """Set up, check, measure, and print the table. Without options: the quick profile.
+
+    The budget is of measuring, so that every contender gets its share; weighing memory and starting
+    the planned processes take their time besides. The time limit is of all that follows the check,
+    and what is left then is for --resume."""
     from bench import console, session, store, summary, threads
     from bench.cli.commands import scaling
 
     if resume and out:
         raise BenchError("--resume continues a run where it is; leave --out away")
     chosen, trained = wanted(session.Options(**options), for_claims)
+    most = limit(time_limit, chosen, for_claims)
     place = session.resume(resume) if resume else session.new_run(out, chosen)
-    session.race(place, console.Watch())
+    session.race(place, console.Watch(), most)
     if trained:
         from bench.cli.commands import train
 
@@ -81,6 +93,12 @@ def command(
         console.say(f"samples: {place.journal}")
     if not (frame["status"] == "ok").any():
         raise NothingMeasured(f"nothing could be measured; reasons are in {place.journal}")
+
+
+def limit(given: str | None, chosen: Options, for_claims: str | None) -> float:
+    """Seconds after which nothing is begun: a run for claims takes no longer than its budget."""
+    text = given or (chosen.budget if for_claims else None)
+    return cases.seconds(text, "--time-limit") if text else inf
 
 
 def wanted(options: Options, for_claims: str | None) -> tuple[Options, dict[str, Any]]:
