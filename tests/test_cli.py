@@ -10,10 +10,12 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from bench import cases, envs, frameworks, machine, models
 from bench.cli import Commands
 from bench.cli.commands import run
+from bench.cli.options import list_option
 from bench.errors import Unavailable
 from bench.store import Run
 from tests.conftest import Command
@@ -228,6 +230,20 @@ def test_the_help_of_run_names_the_choices(command: Command) -> None:
     text = command("run", "--help").out
     for word in (*cases.PHASES, *cases.PROFILES, *cases.PRECISIONS):
         assert word in text
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ([], "all"),
+        (["--mode", "a,b"], "a,b"),
+        (["--mode", "a", "--mode", "b"], "a,b"),  # not the last alone
+    ],
+)
+def test_a_list_is_said_at_once_or_piece_by_piece(said: list[str], meant: str) -> None:
+    command = click.command()(list_option("--mode", "all")(lambda mode: click.echo(mode)))
+    assert CliRunner().invoke(command, said).output == f"{meant}\n"
+    assert "[default: (all)]" in CliRunner().invoke(command, ["--help"]).output
 
 
 def test_ctrl_c_ends_with_130(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ import pytest
 from bench import debian, envs, frameworks
 from bench.envs import manifest
 from bench.envs import uv as provisioner
+from bench.envs.interpreters import quickest, timed
 from bench.envs.uv import Uv
 from bench.errors import Unavailable
 from bench.frameworks import Build, Framework
@@ -319,6 +320,44 @@ def test_the_newest_python_of_pyenv(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (tmp_path / "versions" / version / "bin" / "python").touch()
     assert provisioner.pyenv("3.9") == tmp_path / "versions" / "3.9.18" / "bin" / "python"
     assert provisioner.pyenv("3.8") is None
+
+
+def interpreter(folder: Path, name: str, answer: str) -> Path:
+    """A file that answers as a Python would that was timed: seconds and its own real path."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\necho {answer}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        (["0.30 /a", "0.29 /b"], "0"),  # noise
+        (["0.30 /a", "0.15 /b", "0.20 /c"], "1"),
+        (["0.30 /a", "0.30 /a", "0.20 /a"], "0"),  # one interpreter, however it is called
+        (["; exit 1", "0.30 /b"], "1"),
+        (["; exit 1", "nothing"], None),
+        ([], None),
+    ],
+)
+def test_of_several_pythons_the_one_that_is_clearly_faster(
+    tmp_path: Path, answers: list[str], expected: str | None
+) -> None:
+    paths = [interpreter(tmp_path, str(n), answer) for n, answer in enumerate(answers)]
+    assert quickest(paths) == (tmp_path / expected if expected else None)
+
+
+def test_a_python_is_timed_and_known_by_the_file_that_runs() -> None:
+    seconds, path = timed(Path(sys.executable)) or (0, Path())
+    assert seconds > 0 and path == Path(sys.executable).resolve()
+
+
+def test_all_pythons_that_uv_sees() -> None:
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    found = Uv(Path("log"), silent).listed(version)
+    assert all(path.name.startswith("python") for path in found)
+    assert Uv(Path("log"), silent).listed("3.99") == []
 
 
 def test_uv_is_told_what_pip_was_told(monkeypatch: pytest.MonkeyPatch) -> None:

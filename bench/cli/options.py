@@ -11,10 +11,19 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def framework_option(function: F) -> F:
-    return click.option("--framework", default="all", show_default=True, metavar="all|A,B")(
-        function
-    )
+def list_option(name: str, default: str | None = None, **more: Any) -> Callable[[F], F]:
+    """Words separated by commas, or the option said more than once: one text either way."""
+
+    def joined(
+        context: click.Context, option: click.Parameter, said: tuple[str, ...]
+    ) -> str | None:
+        return ",".join(said) if said else default
+
+    shown: bool | str = default or False
+    return click.option(name, multiple=True, callback=joined, show_default=shown, **more)
+
+
+framework_option = list_option("--framework", "all", metavar="all|A,B")
 
 
 def device_option(function: F) -> F:
@@ -23,7 +32,7 @@ def device_option(function: F) -> F:
 
 
 def mode_option(default: str) -> Callable[[F], F]:
-    return click.option("--mode", default=default, metavar="default|all|A,B")
+    return list_option("--mode", default, metavar="default|all|A,B")
 
 
 def untuned_option(function: F) -> F:

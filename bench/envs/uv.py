@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ from threading import Lock
 
 import uv
 
+from bench.envs.interpreters import quickest
 from bench.errors import Unavailable
 from bench.frameworks import Build
 
@@ -62,10 +64,12 @@ class Uv:
             raise self.failure(PackagesUnavailable, what)
 
     def interpreter(self, version: str) -> Path:
-        """A CPython of that version: ours, one that uv finds, one of pyenv, or a download of uv.
+        """A CPython of that version: ours, one that uv finds, one of pyenv, or a download of uv; a
+        later one where it is clearly faster.
 
         Raises Unavailable. Environments that happen to be active are not taken for a base."""
-        python = own(version) or self.find(version) or pyenv(version) or self.download(version)
+        known = [own(version), self.find(version), pyenv(version), *self.listed(version)]
+        python = quickest(path for path in known if path) or self.download(version)
         if python:
             return python
         mend = f"install Python {version}, or let uv reach the place it downloads it from"
@@ -77,6 +81,14 @@ class Uv:
         if self.run("python", "find", "--system", "--no-python-downloads", *options, request):
             return None
         return Path(next(line for line in reversed(self.lines) if line.startswith("/")))
+
+    def listed(self, version: str) -> list[Path]:
+        """All that uv sees of that version, its own and those of PATH."""
+        if self.run("python", "list", "--only-installed", "--output-format", "json", version):
+            return []
+        answer = next((line for line in reversed(self.lines) if line.startswith("[")), "[]")
+        found = [p for p in json.loads(answer) if p["variant"] == "default"]
+        return [Path(p["path"]) for p in found if p["implementation"] == "cpython"]
 
     def download(self, version: str) -> Path | None:
         """An interpreter that uv installs in the user's folders, if it can."""

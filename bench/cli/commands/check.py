@@ -12,6 +12,7 @@ from bench.cli.options import (
     device_option,
     framework_option,
     json_option,
+    list_option,
     mode_option,
     untuned_option,
 )
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.command(name="check")
 @framework_option
-@click.option("--model", metavar="all|quick|operators|A,B", help="Default: all.")
+@list_option("--model", metavar="all|quick|operators|A,B", help="Default: all.")
 @click.option(
     "--training", is_flag=True, help="Twenty steps on digits, by default of lenet5 and resnet20."
 )

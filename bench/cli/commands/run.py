@@ -14,6 +14,7 @@ from bench.cli.options import (
     device_option,
     framework_option,
     json_option,
+    list_option,
     untuned_option,
 )
 from bench.cli.output import emit
@@ -25,14 +26,14 @@ if TYPE_CHECKING:
 
 @click.command(name="run")
 @framework_option
-@click.option("--model", metavar="all|quick|A,B", help="Networks, or file.py:function.")
+@list_option("--model", metavar="all|quick|A,B", help="Networks, or file.py:function.")
 @device_option
-@click.option("--mode", metavar="default|all|A,B")
+@list_option("--mode", metavar="default|all|A,B")
 @untuned_option
-@click.option("--phase", metavar="A,B", help=f"Of {', '.join(cases.PHASES)}.")
-@click.option("--batch", metavar="1,32")
+@list_option("--phase", metavar="A,B", help=f"Of {', '.join(cases.PHASES)}.")
+@list_option("--batch", metavar="1,32")
 @click.option("--precision", type=click.Choice(cases.PRECISIONS), default="fp32")
-@click.option("--threads", metavar="1,2", help="Default: every processor. Several: how it scales.")
+@list_option("--threads", metavar="1,2", help="Default: every processor. Several: how it scales.")
 @click.option("--profile", default="quick", show_default=True, metavar="|".join(cases.PROFILES))
 @click.option("--budget", metavar="10m", help="Time for measuring, all together.")
 @click.option("--time-limit", metavar="2h", help="Begin nothing after that: --resume goes on.")

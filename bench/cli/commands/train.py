@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import device_option, json_option, threads_option
+from bench.cli.options import device_option, json_option, list_option, threads_option
 from bench.cli.output import emit
 from bench.errors import BenchError, NothingMeasured, unknown
 
@@ -24,7 +24,7 @@ COUNT = click.IntRange(min=1)
 @click.argument("folder", required=False, metavar="[RUN]", type=click.Path(path_type=Path))
 @click.option("--framework", default="torch", show_default=True, metavar="NAME")
 @click.option("--mode", default="default", show_default=True)
-@click.option("--model", metavar="A,B", help="Networks, NAME_bare without batch norm.")
+@list_option("--model", metavar="A,B", help="Networks, NAME_bare without batch norm.")
 @click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help="A subfolder a class.")
 @click.option("--epochs", type=COUNT, help="Default: 12.")
 @click.option("--seeds", type=COUNT, help="Replicates of each network; default: 5.")
