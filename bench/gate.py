@@ -27,7 +27,7 @@ from bench.entrants import Entrant, Entrants
 from bench.errors import Unavailable
 from bench.graph import Graph
 from bench.parity import LIMIT, Checker, Verdict
-from bench.subjects import Operators, Subject, Training, portions
+from bench.subjects import Operators, Subject, Training, portions, room
 
 JUDGES = (
     "arrays",
@@ -73,7 +73,8 @@ class Gate:
     ) -> list[Verdict]:
         """Verdicts of every contender on every network."""
         sized = graphs if self.full_size else [graph.for_checks() for graph in graphs]
-        return self.examine(contenders, [Subject(part) for part in portions(sized)], report)
+        parts = [Subject(part) for part in portions(sized, room())]
+        return self.examine(contenders, parts, report)
 
     def conform(self, contenders: Sequence[Contender], report: Report) -> list[Verdict]:
         """Verdicts of every contender on the conformance cases, in every phase that is timed."""

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from threading import Lock
 
+import psutil
+
 from bench import chance, conformance, moving
 from bench.chance import Chance
 from bench.curves import BATCH as CURVE_BATCH
@@ -20,7 +22,9 @@ from bench.moving import Moving
 from bench.parity import BATCH, PHASES, Checker, Referee, Verdict
 
 OPERATORS = "operators"  # as a network's name: the conformance cases
-MOST, LARGEST = 16, 100_000_000  # networks in a subject, and their parameters: all kept in memory
+MOST = 24  # networks in a subject: frameworks are imported for each subject once more
+SHARE = 1 / 4  # of the free memory, for what is known of them
+BYTES = 20  # of a parameter: its value, and its gradient in both ways of max pooling
 
 
 class Subject:
@@ -113,11 +117,17 @@ class Training(Subject):
         return [verdict]
 
 
-def portions(graphs: Sequence[Graph]) -> Iterator[list[Graph]]:
-    """The networks in order, as many at a time as a subject holds; a large one is alone."""
+def room() -> float:
+    """How many parameters a subject may have on this machine."""
+    return SHARE * psutil.virtual_memory().available / BYTES
+
+
+def portions(graphs: Sequence[Graph], most: float) -> Iterator[list[Graph]]:
+    """The networks in order, as many at a time as a subject holds, with so many parameters at most;
+    a larger one is alone."""
     part: list[Graph] = []
     for graph in graphs:
-        if part and (len(part) == MOST or sum(g.params for g in [*part, graph]) > LARGEST):
+        if part and (len(part) == MOST or sum(g.params for g in [*part, graph]) > most):
             yield part
             part = []
         part.append(graph)

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Barrier, Event, Lock
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from bench import client, gate, locate, models, subjects
@@ -15,7 +17,7 @@ from bench.client import Failure, Worker
 from bench.entrants import Entrant
 from bench.graph import Graph, Tensor, build
 from bench.parity import Checker, Referee, Verdict
-from bench.subjects import LARGEST, MOST, Subject, portions
+from bench.subjects import MOST, Subject, portions, room
 from tests.conftest import fake, fakes, mistaken
 from tests.test_parity import network, silent
 
@@ -240,6 +242,15 @@ def test_an_interrupt_ends_the_workers(tmp_path: Path) -> None:
 
 def test_networks_are_taken_in_portions_that_fit_in_memory() -> None:
     small, large = models.load("lenet5"), models.load("vgg16")
-    parts = list(portions([small] * (MOST + 1) + [large, small]))
+    parts = list(portions([small] * (MOST + 1) + [large, small], 100 * small.params))
     assert [len(part) for part in parts] == [MOST, 1, 1, 1]
-    assert large.params > LARGEST
+    parts = list(portions([small] * 10, 4 * small.params))
+    assert [len(part) for part in parts] == [4, 4, 2]
+
+
+def test_a_portion_has_room_in_a_part_of_the_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = {"available": 8 << 30}
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(**free))
+    assert 100e6 < room() < 110e6
+    free["available"] //= 2
+    assert 50e6 < room() < 55e6
