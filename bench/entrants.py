@@ -13,6 +13,7 @@ from bench.envs import Environment
 from bench.errors import Unavailable
 from bench.frameworks import Framework, Place
 from bench.settings import Setting
+from bench.store import homeless
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Entrant:
     def facts(self, threads: int) -> dict[str, Any]:
         """What a run records: where the contender ran, and what was set for it and why."""
         values = self.variables(threads)
-        rows = [asdict(s) | {"value": values[s.name]} for s in self.chosen]
+        rows = [asdict(s) | {"value": homeless(values[s.name])} for s in self.chosen]
         return asdict(self.contender) | {
             "version": self.place.version,
             "environment": self.environment.path.name,

@@ -125,7 +125,7 @@ class Run:
 
     def append(self, kind: str, **entry: Any) -> None:
         """Add a line, and see it on the disk before returning."""
-        line = json.dumps({"kind": kind, **entry}) + "\n"
+        line = homeless(json.dumps({"kind": kind, **entry})) + "\n"
         with full_disk(self.folder), self.journal.open("ab", buffering=0) as file:
             written = file.write(line.encode())
             if written != len(line.encode()):
@@ -138,6 +138,12 @@ class Run:
             return []
         lines = self.journal.read_text(errors="replace").splitlines()
         return [entry for entry in map(parsed, lines) if entry]
+
+
+def homeless(text: str) -> str:
+    """The text without the name of the user's home: runs are published."""
+    home = Path.home()
+    return text.replace(f"{home}/", "~/") if home.name else text
 
 
 def parsed(line: str) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from bench import console, store, summary
 from bench.cli import bench
 from bench.errors import BenchError
-from bench.store import Run
+from bench.store import Run, homeless
 
 CELL = {"model": "lenet5", "batch": 4, "phase": "train", "device": "cpu", "precision": "fp32",
         "threads": 2}  # fmt: skip
@@ -415,3 +415,16 @@ def test_an_empty_run_can_be_exported(run: Run, tmp_path: Path, kind: str) -> No
     assert CliRunner().invoke(bench, arguments, catch_exceptions=False).exit_code == 0
     assert READERS[kind](tmp_path / "out" / f"samples.{kind}").empty
     assert len(READERS[kind](tmp_path / "out" / f"summary.{kind}")) == 4
+
+
+def test_what_is_published_does_not_name_the_users_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "somebody"
+    monkeypatch.setenv("HOME", str(home))
+    run = Run.create(tmp_path / "run", HEADER)
+    run.append("outcome", reason=f"no room in {home}/.cache, see {home}else/log")
+    (entry,) = run.entries()
+    assert entry["reason"] == f"no room in ~/.cache, see {home}else/log"
+    monkeypatch.setenv("HOME", "/")
+    assert homeless("/x/log") == "/x/log"
