@@ -9,6 +9,7 @@ import os
 import platform
 import subprocess
 import sys
+import sysconfig
 import textwrap
 import zipfile
 from collections.abc import Callable
@@ -323,7 +324,7 @@ def test_the_newest_python_of_pyenv(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def interpreter(folder: Path, name: str, answer: str) -> Path:
-    """A file that answers as a Python would that was timed: seconds and its own real path."""
+    """A file that answers as a Python would that was timed: seconds, headers, its own real path."""
     path = folder / name
     path.write_text(f"#!/bin/sh\necho {answer}\n")
     path.chmod(0o755)
@@ -333,10 +334,12 @@ def interpreter(folder: Path, name: str, answer: str) -> Path:
 @pytest.mark.parametrize(
     ("answers", "expected"),
     [
-        (["0.30 /a", "0.29 /b"], "0"),  # noise
-        (["0.30 /a", "0.15 /b", "0.20 /c"], "1"),
-        (["0.30 /a", "0.30 /a", "0.20 /a"], "0"),  # one interpreter, however it is called
-        (["; exit 1", "0.30 /b"], "1"),
+        (["0.30 1 /a", "0.29 1 /b"], "0"),  # noise
+        (["0.30 1 /a", "0.15 1 /b", "0.20 1 /c"], "1"),
+        (["0.30 1 /a", "0.30 1 /a", "0.20 1 /a"], "0"),  # one interpreter, however it is called
+        (["0.30 1 /a", "0.15 0 /b", "0.20 1 /c"], "2"),  # no compiler can use the second
+        (["0.30 0 /a", "0.15 0 /b"], "0"),
+        (["; exit 1", "0.30 1 /b"], "1"),
         (["; exit 1", "nothing"], None),
         ([], None),
     ],
@@ -349,8 +352,10 @@ def test_of_several_pythons_the_one_that_is_clearly_faster(
 
 
 def test_a_python_is_timed_and_known_by_the_file_that_runs() -> None:
-    seconds, path = timed(Path(sys.executable)) or (0, Path())
-    assert seconds > 0 and path == Path(sys.executable).resolve()
+    found = timed(Path(sys.executable))
+    assert found and found.seconds > 0 and found.file == Path(sys.executable).resolve()
+    headers = Path(sysconfig.get_paths()["include"], "Python.h")
+    assert found.compiles == headers.exists()
 
 
 def test_all_pythons_that_uv_sees() -> None:
