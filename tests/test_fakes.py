@@ -62,4 +62,4 @@ def test_what_must_be_known_stands_beside_the_number(
     table: pd.DataFrame, name: str, mark: str
 ) -> None:
     assert table.loc[name, "status"] == "ok"
-    assert table.loc[name, "marks"].startswith(mark)
+    assert mark in table.loc[name, "marks"]  # a busy machine may add another
