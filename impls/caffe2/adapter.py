@@ -47,6 +47,12 @@ def to_host(core, source, target, **options):
     ]
 
 
+def has_avx512():
+    """Whether the processor has it."""
+    with open("/proc/cpuinfo") as text:
+        return "avx512f" in text.read()
+
+
 def to_ideep(core, source, target, **options):
     return [core.CreateOperator("CopyCPUToIDEEP", [source], [target], **options)]
 
@@ -71,6 +77,7 @@ class Layers(object):
         self.core, self.brew, self.model, self.net = adapter.core, adapter.brew, model, model.net
         self.training, self.near, self.ideep = training, adapter.near, adapter.ideep
         self.quirks = training and self.ideep
+        self.aligned = self.ideep and (training or not adapter.avx512)
         self.plain = training and not (self.ideep or adapter.cuda)
         self.nodes, self.cut = nodes_of(adapter.graph, training), set()
         self.ops = {node["name"]: node["op"] for node in self.nodes}
@@ -217,8 +224,9 @@ class Layers(object):
         return self.placed(x, [node["name"]], concat, self.unaligned(widths))
 
     def unaligned(self, widths):
-        """Whether IDEEP's gradient of Concat or Split could not construct a sub-memory."""
-        return self.quirks and any(width % BLOCK for width in widths[:-1])
+        """Whether IDEEP could not construct a sub-memory: in the gradient of Concat or Split, and
+        without AVX-512, where its blocks are others, in the forward pass too."""
+        return self.aligned and any(width % BLOCK for width in widths[:-1])
 
     def activation(self, node, x, function, lacks=False):
         """One whose backward reads its result: in place where nobody else reads its input."""
@@ -267,6 +275,7 @@ class Adapter(Base):
         if device == "cuda" and not workspace.has_gpu_support:
             raise Unsupported("caffe2.python.workspace.has_gpu_support is False")
         self.ideep, self.cuda = mode == "ideep", device == "cuda"
+        self.avx512 = has_avx512()
         kind = caffe2_pb2.IDEEP if self.ideep else caffe2_pb2.CPU
         self.device = core.DeviceOption(workspace.GpuDeviceType if self.cuda else kind)
         self.host = core.DeviceOption(caffe2_pb2.CPU)
