@@ -129,9 +129,10 @@ class Race:
         """Bytes that a process takes at its peak; where that was not weighed, by the networks that
         were, and how much more this one needs at least."""
         known = {n: max(peaks.values()) for (c, n), peaks in self.weighed.items() if c == contender}
+        if network in known:
+            return known[network]
         need = self.least(network)
-        guesses = [peak * max(1.0, need / self.least(n)) for n, peak in known.items()]
-        return known.get(network) or max(guesses, default=0.0)
+        return max((p * max(1.0, need / self.least(n)) for n, p in known.items()), default=0.0)
 
     def least(self, network: Network) -> int:
         """Bytes that training a network needs at least."""

@@ -77,7 +77,7 @@ class Layers(object):
         self.core, self.brew, self.model, self.net = adapter.core, adapter.brew, model, model.net
         self.training, self.near, self.ideep = training, adapter.near, adapter.ideep
         self.quirks = training and self.ideep
-        self.aligned = self.ideep and (training or not adapter.avx512)
+        self.aligned = self.ideep and (training or not has_avx512())
         self.plain = training and not (self.ideep or adapter.cuda)
         self.nodes, self.cut = nodes_of(adapter.graph, training), set()
         self.ops = {node["name"]: node["op"] for node in self.nodes}
@@ -275,7 +275,6 @@ class Adapter(Base):
         if device == "cuda" and not workspace.has_gpu_support:
             raise Unsupported("caffe2.python.workspace.has_gpu_support is False")
         self.ideep, self.cuda = mode == "ideep", device == "cuda"
-        self.avx512 = has_avx512()
         kind = caffe2_pb2.IDEEP if self.ideep else caffe2_pb2.CPU
         self.device = core.DeviceOption(workspace.GpuDeviceType if self.cuda else kind)
         self.host = core.DeviceOption(caffe2_pb2.CPU)
