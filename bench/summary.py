@@ -227,7 +227,8 @@ def stops(tables: Tables) -> list[str]:
         asked = f" ({row['within']:.1%} was asked)" if known else ""
         threads = f", {row['threads']} threads" if several else ""
         where = f"{row['model']}, batch {row['batch']}{threads}"
-        said.append(f"{where}: {row['processes']} processes{known}{asked}; {WHY[row['reason']]}")
+        taken = "1 process" if row["processes"] == 1 else f"{row['processes']} processes"
+        said.append(f"{where}: {taken}{known}{asked}; {WHY[row['reason']]}")
     return said
 
 

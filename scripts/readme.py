@@ -75,11 +75,11 @@ def trained(rows: pd.DataFrame) -> str:
     """What was trained for the claims on training, with which command."""
     if rows.empty:
         return ""
-    one = rows.iloc[0]
+    one, who = rows.iloc[0], rows[["framework", "mode"]].drop_duplicates().agg(" ".join, axis=1)
     return (
         f"Trained for the claims on it (`python -m bench train`): {rows['model'].nunique()} "
         f"networks, {rows['seed'].nunique()} seeds, {one['epochs']} epochs of {one['data']}, "
-        f"{one['framework']} {one['mode']}. "
+        f"{', '.join(who)}. "
     )
 
 

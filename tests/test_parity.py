@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import chance, conformance, gate, moving, reference
+from bench import chance, conformance, gate, moving, parity, reference
 from bench.cases import Contender
 from bench.errors import Unavailable
-from bench.graph import Graph, Tensor, build
+from bench.graph import Graph, Node, Tensor, build
 from bench.parity import Checker, Referee, Verdict, compare, expected
+from bench.reference import Array, Arrays
+from bench.reference.network import sgd
 from bench.subjects import Subject, Training
 from tests.conftest import fake, fakes, mistaken
 
@@ -90,6 +92,38 @@ def test_every_conformance_case_passes_in_a_correct_framework(tmp_path: Path) ->
 
 
 NORMALISED = [g for g in conformance.cases() if any(n.op.kind == "batchnorm" for n in g.nodes)]
+
+
+@pytest.mark.parametrize("graph", conformance.cases(), ids=lambda graph: graph.name)
+def test_rounding_cannot_turn_what_the_steps_of_a_case_come_to(graph: Graph) -> None:
+    """Neither by a tie, which is no part of their bound, nor because training is unstable."""
+    referee = Referee(graph, conformance.BATCH)
+    losses, turned = with_ties_turned(referee)
+    assert max(losses) < 100
+    for name, wanted in referee.after_steps.items():
+        assert wanted.error(turned[name]) <= wanted.bound / 100, name
+
+
+def with_ties_turned(referee: Referee) -> tuple[list[float], Arrays]:
+    """The losses of a case's steps and its parameters after them, all ties of each being decided
+    the other way."""
+    graph, seen, velocity, losses = referee.graph, Arrays(), Arrays(), []
+    values = {name: value.astype(np.float64) for name, value in referee.weights.items()}
+
+    def near(node: Node, x: Array) -> Array:
+        return parity.nearness(x, seen[node.name])
+
+    for _ in range(conformance.STEPS):
+        reference.train(
+            graph, values, referee.x, np.float32,
+            observe=lambda node, x: parity.remember(seen, node, x),
+        )  # fmt: skip
+        passed = reference.train(graph, values, referee.x, near=near)
+        passed.saved = passed.other
+        loss, gradients, _ = reference.backpropagate(passed, referee.y)
+        sgd(graph, values, velocity, gradients)
+        losses.append(loss)
+    return losses, values
 
 
 @pytest.mark.parametrize("graph", NORMALISED, ids=lambda graph: graph.name)

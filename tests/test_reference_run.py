@@ -56,8 +56,10 @@ def test_readme_says_what_was_trained_and_how() -> None:
         for model in ("plain20", "plain56")
         for seed in (0, 1, 2)
     ]
+    rows += [row | journals.who("jax nnx") for row in rows]
     said = readme.trained(pd.DataFrame(rows))
-    for part in ("bench train", "2 networks", "3 seeds", "12 epochs of digits", "torch eager"):
+    who = "torch eager, jax nnx"
+    for part in ("bench train", "2 networks", "3 seeds", "12 epochs of digits", who):
         assert part in said
     assert readme.trained(pd.DataFrame(rows[:0])) == ""
 

@@ -52,9 +52,11 @@ def warmup(name: str, process: int, first: float) -> dict[str, Any]:
     return contender(name) | {"tuned": True, "process": process, "repeats": 2} | found
 
 
+STOP = {"reason": "budget", "processes": 2, "widest": 0.2, "within": 0.1}
+
+
 def fill(run: Run) -> None:
     """Two contenders measured, one that failed, one that nobody measured yet."""
-    stop = {"reason": "budget", "processes": 2, "widest": 0.2, "within": 0.1}
     with run.writing():
         run.append("process", framework="quick", mode="eager", process=0, versions={"q": "1"})
         run.append("memory", **contender("quick"), peak=2**20, allocator={})
@@ -68,7 +70,7 @@ def fill(run: Run) -> None:
         run.append("outcome", **contender("broken"), process=0, status="died", reason="signal 11")
         run.append("verdict", framework="quick", mode="eager", model="lenet5", status="ok")
         run.append("repetition", model="lenet5", batch=4, process=1)
-        run.append("stop", model="lenet5", batch=4, **stop)
+        run.append("stop", model="lenet5", batch=4, **STOP)
 
 
 OLD = {  # lines of format 1
@@ -358,6 +360,13 @@ def test_why_there_are_no_more_processes(run: Run) -> None:
         "lenet5, batch 4: 2 processes, every ratio within 20.0% (10.0% was asked); "
         "the budget holds no more"
     )
+
+
+def test_one_process_is_one_process(run: Run) -> None:
+    with run.writing():
+        run.append("stop", model="lenet5", batch=4, **STOP | {"processes": 1})
+    (said,) = summary.stops(store.load(run.folder))
+    assert said.startswith("lenet5, batch 4: 1 process, every")
 
 
 def test_memory_of_older_runs_has_its_peak_and_no_baseline(rows: dict[str, dict[str, Any]]) -> None:
