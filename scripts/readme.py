@@ -60,11 +60,13 @@ def judged(claim: dict[str, Any]) -> dict[str, Any]:
 def section(run: store.Run, tables: store.Tables, folder: str) -> str:
     """What stands in README between the marks; `folder` is the run's, seen from there."""
     frame, header = summary.summarise(run, tables), run.header()
-    day = str(header.get("created", ""))[:10]
+    begun = pd.Timestamp(header["created"])
+    spent = f"{(tables.blocks['time'].max() - begun.timestamp()) / 60:.0f} minutes with the gate"
     lines = [
         BEGIN, f"![{overview.TITLE}]({folder}/charts/{CHART}.svg)", "",
         f"From `{folder}`: {frame['framework'].nunique()} frameworks, {frame['model'].nunique()} "
-        f"networks; {data.machine(header)}; {day}; `{header.get('command', 'bench run')}`. "
+        f"networks; {data.machine(header)}; {begun:%Y-%m-%d}, {spent}; "
+        f"`{header.get('command', 'bench run')}`. "
         f"{trained(tables.training)}`bench report {folder}` shows it all, down to each sample.", "",
         *verdicts(everything(tables)), "", *times(frame), END,
     ]  # fmt: skip

@@ -27,7 +27,8 @@ PLAN = {
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """A repository with a README and a run."""
-    run = store.Run.open(journals.written(tmp_path / "run", journals.times(TRUTH)))
+    times = journals.times(TRUTH, time=pd.Timestamp("2026-11-25T01:42:00+00:00").timestamp())
+    run = store.Run.open(journals.written(tmp_path / "run", times))
     run.replace(run.header() | {"plan": PLAN, "created": "2026-11-25T01:00:00+00:00"})
     (tmp_path / "README.md").write_text(f"# It\n\n{readme.BEGIN}\nold\n{readme.END}\n\nmore\n")
     return tmp_path
@@ -42,6 +43,7 @@ def test_readme_has_chart_verdicts_and_times_and_keeps_the_rest(place: Path) -> 
     assert call(place).exit_code == 0
     said = (place / "README.md").read_text()
     assert said.startswith("# It\n\n") and said.endswith(f"{readme.END}\n\nmore\n")
+    assert "2026-11-25, 42 minutes with the gate" in said
     assert "old" not in said and "(run/charts/overview.svg)" in said
     assert (place / "run/charts/overview.svg").read_text().startswith("<svg")
     rows = [line for line in said.splitlines() if line.startswith("| ")]
