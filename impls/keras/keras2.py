@@ -14,6 +14,8 @@ On CNTK, Keras evaluates the network once more in every training step for the mo
 batch normalisation.
 """
 
+import collections
+import collections.abc
 import functools
 import os
 import sys
@@ -33,6 +35,8 @@ GRAPH = {1: (0,), 2: (1, 0), 4: (3, 2, 0, 1)}
 def load(backend):
     """Keras on a backend, without the settings of a user's home."""
     os.environ["KERAS_BACKEND"] = backend
+    for name in ("Iterable", "Mapping", "Sequence"):  # where Keras seeks them: moved by Python 3.10
+        setattr(collections, name, getattr(collections.abc, name))
     with tempfile.TemporaryDirectory() as home:
         os.environ["KERAS_HOME"] = home
         import keras
