@@ -99,7 +99,7 @@ def test_rounding_cannot_turn_what_the_steps_of_a_case_come_to(graph: Graph) -> 
     """Neither by a tie, which is no part of their bound, nor because training is unstable."""
     referee = Referee(graph, conformance.BATCH)
     losses, turned = with_ties_turned(referee)
-    assert max(losses) < 100
+    assert max(losses) < 200
     for name, wanted in referee.after_steps.items():
         assert wanted.error(turned[name]) <= wanted.bound / 100, name
 
