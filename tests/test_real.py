@@ -14,18 +14,20 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import astuple
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
 
 from bench import console, frameworks, gate, models, probes, session
-from bench.cases import Contender
-from bench.client import Worker
+from bench.cases import PHASES, Contender
+from bench.client import Failure, Worker
 from bench.entrants import Entrant, Entrants
 from bench.errors import Unavailable
-from bench.parity import Checker, Referee, Verdict
+from bench.graph import Graph, Tensor, build
+from bench.parity import LIMIT, Checker, Referee, Verdict, save_usual
 from bench.subjects import Operators, Subject, Training
 from tests.conftest import ADAPTERS, REPOSITORY
 from tests.test_parity import network
@@ -151,6 +153,61 @@ def test_training_is_the_same(contender: Contender, checker: Checker) -> None:
     verdicts = examined(checker, subject(Training, SMALL))
     assert bad(verdicts) == []
     assert [v.reason for v in verdicts] == [declared(contender)]
+
+
+@pytest.mark.parametrize("contender", [alike(c) for c in PAIRS])
+def test_no_phase_is_compiled_a_second_time(checker: Checker) -> None:
+    """Else a second step, which is timed as any other where there is time for few, is a first one.
+    What compiles in no time may vary as it likes."""
+    paths = save_usual(checker.folder, network("none"), 2)
+    checker.worker.call("build", LIMIT, graph=paths["graph"], weights=paths["weights"])
+    for phase in PHASES:
+        about = {"phase": phase, "inputs": paths["inputs"], "seconds": 2, "shortest": 1e-4}
+        try:
+            told = checker.worker.call("warmup", LIMIT, **about)
+        except Failure as failure:
+            assert failure.status == "unsupported"
+            continue
+        later = checker.worker.call("measure", LIMIT, phase=phase, seconds=2, samples=20)["samples"]
+        second = told["samples"][0]
+        assert second < max(told["first_call"] / 2, 100 * median(later)), phase
+
+
+def wide(width: int) -> Graph:
+    """Eight layers: TensorFlow keeps one tensor more, the last that was assigned."""
+
+    def layers(x: Tensor) -> Tensor:
+        return reduce(lambda x, _: x.dense(width), range(8), x.flatten())
+
+    return build(layers, f"wide{width}", (3, 8, 8))
+
+
+def built(checker: Checker, graph: Graph) -> int:
+    """Bytes in use once a network was built and is about to infer."""
+    paths = save_usual(checker.folder, graph, 2)
+    checker.worker.call("build", LIMIT, graph=paths["graph"], weights=paths["weights"])
+    about = {"phase": "inference", "inputs": paths["inputs"], "least": 1, "most": 1, "seconds": 0}
+    found: dict[str, int] = checker.worker.call("memory", LIMIT, **about)["built"]
+    return found["anonymous"]
+
+
+# Gluon makes room for the gradient of each parameter when it is initialised, as its users know it
+COPIES = {Contender("mxnet", "hybrid"): 2, Contender("mxnet", "eager"): 2}
+
+
+@pytest.mark.parametrize("contender", [alike(c) for c in PAIRS])
+def test_what_infers_keeps_its_weights_once(
+    contender: Contender, entrants: Entrants, tmp_path: Path
+) -> None:
+    """No velocities, no gradients, and no copy that an adapter forgot: they would be counted as the
+    framework's. A worker of its own: one that has run other networks has memory to spare."""
+    entrant, narrow, large = available(entrants, contender), wide(8), wide(1024)
+    with gate.start(entrant, "cpu", "fp32", THREADS, tmp_path) as worker:
+        checker = Checker(worker, contender, tmp_path)
+        before = [built(checker, narrow) for _ in range(2)][-1]  # the first one loads libraries
+        grown = built(checker, large) - before
+    copies = grown / (4 * (large.params - narrow.params))
+    assert abs(copies - COPIES.get(contender, 1)) < 0.25
 
 
 @pytest.fixture(scope="module", params=[alike(c, worker=" wrong|") for c in PAIRS if is_default(c)])

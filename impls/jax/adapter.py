@@ -193,7 +193,8 @@ class Adapter(Contract):
         self.module = self.kind(graph, self.dtype)
         self.params = self.tree(self.keys, weights)
         # what a training step changes besides: the statistics, and a count for dropout's keys
-        self.state = self.tree(keys(graph, "state"), weights), jnp.zeros((), jnp.int32)
+        count = jnp.zeros((), jnp.int32, device=self.device)
+        self.state = self.tree(keys(graph, "state"), weights), count
         self.velocity = None
         training = graph["training"]
         self.optimizer = optax.sgd(training["learning_rate"], momentum=training["momentum"])
@@ -239,8 +240,9 @@ class Adapter(Contract):
         found = {}
         for key in names:
             layer, weight = self.place(key)
-            array = jnp.array(self.layout.to_native(key, weights[key]))
-            found.setdefault(layer, {})[weight] = array
+            native = self.layout.to_native(key, weights[key])
+            # committed to the device, as what a step returns: else the second one compiles again
+            found.setdefault(layer, {})[weight] = jnp.array(native, device=self.device)
         return found
 
     def named(self, tree):
@@ -269,7 +271,7 @@ class Adapter(Contract):
         function, x = self.phases[phase], self.images(x)
         y = jax.device_put(y.astype(numpy.int32), self.device)
         if phase == "step" and self.velocity is None:
-            self.velocity = self.optimizer.init(self.params)
+            self.velocity = jax.device_put(self.optimizer.init(self.params), self.device)
 
         def inference():
             return function(self.params, self.state, x)

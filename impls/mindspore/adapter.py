@@ -162,14 +162,13 @@ class Adapter(Base):
         self.native = type("Native", (Network,), {"learn": learn, "infer": infer})(graph)
         for key, array in weights.items():
             self.parameter(key).set_data(ms.Tensor(array))
-        self.phases = self.phases_of(self.native, **graph["training"])
+        self.phases = self.phases_of(self.native)
 
-    def phases_of(self, network, learning_rate, momentum):
-        """The four phases as functions of a batch."""
+    def phases_of(self, network):
+        """The phases that change no weight, as functions of a batch."""
         loss = Loss(self.graph, network)
         self.trained = network.trainable_params()
-        train = ms.value_and_grad(loss, None, self.trained)
-        optimizer = nn.SGD(self.trained, learning_rate, momentum)
+        train = self.train = ms.value_and_grad(loss, None, self.trained)
 
         def inference(x):
             return network(x)
@@ -180,15 +179,23 @@ class Adapter(Base):
         def gradients(x, y):
             return train(x, y)
 
+        phases = {"inference": inference, "forward": forward, "train": gradients}
+        return {phase: self.compiled(function) for phase, function in phases.items()}
+
+    def whole_step(self, learning_rate, momentum):
+        """Made when it is asked for: SGD keeps two tensors as large as each weight, which are no
+        part of what inference needs."""
+        train, optimizer = self.train, nn.SGD(self.trained, learning_rate, momentum)
+
         def step(x, y):
             value, gradients = train(x, y)
             optimizer(gradients)
             return value
 
-        phases = {"inference": inference, "forward": forward, "train": gradients, "step": step}
-        if self.mode == "pynative":
-            return phases
-        return {phase: ms.jit(function) for phase, function in phases.items()}
+        return self.compiled(step)
+
+    def compiled(self, function):
+        return function if self.mode == "pynative" else ms.jit(function)
 
     def parameter(self, key):
         name, _, weight = key.rpartition("/")
@@ -210,6 +217,8 @@ class Adapter(Base):
 
     def step(self, phase, x, y):
         self.native.set_train(phase != "inference")
+        if phase not in self.phases:
+            self.phases[phase] = self.whole_step(**self.graph["training"])
         function = self.phases[phase]
         x = ms.Tensor(x)
         if phase == "inference":

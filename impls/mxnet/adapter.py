@@ -97,15 +97,15 @@ def sgd(graph):
     return {key: graph["training"][key] for key in ("learning_rate", "momentum")}
 
 
-def block(mx, forward, loss, arrays, state, params=None):
+def block(mx, forward, loss, shapes, state, params=None):
     """A Gluon block: `block(x)` gives the logits, `block(x, labels)` the loss."""
 
     class Net(mx.gluon.HybridBlock):
         def __init__(self):
             super().__init__(prefix="", params=params)
-            for key, array in arrays.items():
+            for key, shape in shapes.items():
                 request = "null" if key in state else "write"
-                setattr(self, key, self.params.get(key, shape=array.shape, grad_req=request))
+                setattr(self, key, self.params.get(key, shape=shape, grad_req=request))
 
         def hybrid_forward(self, ops, x, labels=None, **p):
             return forward(ops, x, p) if labels is None else loss(ops, x, labels, p)
@@ -118,7 +118,8 @@ class Gluon(object):
 
     def __init__(self, mx, context, graph, arrays, forward, loss, hybrid):
         self.mx, state = mx, keys(graph, "state")
-        self.net = self.evaluated = block(mx, forward, loss, arrays, state)
+        shapes = {key: array.shape for key, array in arrays.items()}  # a block must keep no array
+        self.net = self.evaluated = block(mx, forward, loss, shapes, state)
         self.params = self.net.collect_params()
         self.params.initialize(mx.init.Zero(), ctx=context)
         for key, array in arrays.items():
@@ -127,7 +128,7 @@ class Gluon(object):
             self.net.hybridize(static_alloc=True, static_shape=True)
             # the same parameters under oneDNN's fused operators, which have no gradient
             names = [node["name"] for node in nodes_of(graph, training=False)]
-            used = {key: a for key, a in arrays.items() if key.rpartition("/")[0] in names}
+            used = {key: shape for key, shape in shapes.items() if key.rpartition("/")[0] in names}
             self.evaluated = block(mx, forward, loss, used, state, self.params)
             fused = "MKLDNN" if context.device_type == "cpu" else None
             self.evaluated.hybridize(True, fused, static_alloc=True, static_shape=True)

@@ -9,13 +9,14 @@ against 264 ms for MKL): FLAGS_use_onednn leaves dynamic mode as it is (DNNL_VER
 and fails in static training. AdaptiveAvgPool2D, because the gradient of mean is 12 times slower.
 """
 
+import os
 import tempfile
 
 import numpy
 import paddle
 import paddle.nn.functional as F
+from convmark import Adapter as Contract
 from convmark import (
-    PHASES,
     Unsupported,
     define,
     identifier,
@@ -25,7 +26,6 @@ from convmark import (
     program,
     total_loss,
 )
-from convmark import Adapter as Contract
 from paddle import inference, nn, static
 
 NAME = "paddlepaddle"
@@ -206,36 +206,43 @@ class Static:
 
     def __init__(self, graph, weights, place):
         self.graph, self.keys, self.place = graph, keys(graph), place
-        self.scope = static.Scope()
-        self.executor = static.Executor(place)
-        self.programs = {phase: self.describe(phase) for phase in PHASES}
-        for key, array in weights.items():
-            self.variable(self.net.tensor(key).name).set(swapped(array), place)
+        self.scope, self.executor, self.programs = static.Scope(), static.Executor(place), {}
+        self.add("inference", {key: swapped(array) for key, array in weights.items()})
+
+    def add(self, phase, values):
+        """A Program when it is asked for: velocities, as large as the weights, are no part of what
+        inference needs. Its startup makes them, and the parameters anew: these get `values`."""
+        self.programs[phase], startup = self.describe(phase)
+        self.executor.run(startup, scope=self.scope)
+        for key, array in values.items():
+            self.variable(self.net.tensor(key).name).set(array, self.place)
+        self.state = list(values)
 
     def describe(self, phase):
-        """The Program of a phase, and what to fetch from it: its result and the gradients."""
+        """The Program of a phase and what to fetch from it, its result and the gradients; and its
+        startup."""
         main, startup = static.Program(), static.Program()
         with static.program_guard(main, startup), paddle.utils.unique_name.guard():
             self.net = net = Network(self.graph)
             x = static.data("x", [None] + self.graph["input"])
             if phase == "inference":
                 net.eval()
-                return main, net(x), []
+                return (main, net(x), []), startup
             loss, gradients = net(x, static.data("y", [None], "int64")), []
             if phase == "train":
                 weights = [net.tensor(key) for key in self.keys]
                 gradients = [g for _, g in static.append_backward(loss, weights)]
             if phase == "step":
                 momentum(self.graph["training"], net).minimize(loss)
-        if phase == "step":  # its startup makes the parameters of all, and the velocities
-            self.executor.run(startup, scope=self.scope)
-        return main, loss, gradients
+        return (main, loss, gradients), startup
 
     def variable(self, name):
         """The tensor of a parameter or an input in the scope."""
         return self.scope.var(name).get_tensor()
 
     def bind(self, phase, x, y=None, check=False):
+        if phase not in self.programs:
+            self.add(phase, {key: self.parameter(key) for key in self.state})
         main, result, gradients = self.programs[phase]
         feed = {"x": x} if phase == "inference" else {"x": x, "y": y}
         for name, array in feed.items():
@@ -256,18 +263,22 @@ class Static:
         return loss, dict(zip(self.keys, found))
 
     def source(self):
-        return str(self.programs["train"][0])
+        return str(self.describe("train")[0][0])
 
 
-class Predictor(Dynamic):
-    """The network exported, and run as it is deployed: inference only."""
+class Predictor:
+    """The network exported, and run as it is deployed: inference only. The predictor has weights of
+    its own; those of what was exported stay on the disk, where its memory does not count them."""
 
     def __init__(self, graph, weights, device, threads):
-        super().__init__(graph, weights)
-        self.net.eval()
+        exported, self.folder = Dynamic(graph, weights), tempfile.TemporaryDirectory(dir=".")
+        for key in exported.keys:
+            numpy.save(self.file(key), exported.parameter(key))
+        self.text = exported.net.text
+        exported.net.eval()
         spec = static.InputSpec([None] + graph["input"], name="x")
         with tempfile.TemporaryDirectory() as folder:
-            paddle.jit.save(self.net, folder + "/net", [spec])
+            paddle.jit.save(exported.net, folder + "/net", [spec])
             config = inference.Config(folder, "net")
             config.disable_glog_info()
             if device == "cuda":
@@ -278,6 +289,15 @@ class Predictor(Dynamic):
                 # "Not found attr. The drr attr [fuse_activation]" for two convolutions and a ReLU
                 config.delete_pass("conv_concat_activation_onednn_fuse_pass")
             self.predictor = inference.create_predictor(config)
+
+    def file(self, key):
+        return os.path.join(self.folder.name, key.replace("/", ".") + ".npy")
+
+    def parameter(self, key):
+        return numpy.load(self.file(key))
+
+    def source(self):
+        return self.text
 
     def bind(self, phase, x, y=None):
         if phase != "inference":
@@ -293,6 +313,9 @@ class Predictor(Dynamic):
 
     def value(self, result):
         return result.copy_to_cpu()
+
+    def gradients(self, bind, x, y):
+        return bind("train", x, y)
 
 
 class Adapter(Contract):

@@ -167,25 +167,30 @@ class Adapter(Contract):
         return dict(flags, theano=theano.__version__, blas=theano.config.blas.ldflags)
 
     def build(self, graph, weights):
-        self.keys, self.functions = keys(graph), {}
+        self.graph, self.keys, self.functions = graph, keys(graph), {}
         self.shared = {k: theano.shared(native(k, v), k) for k, v in weights.items()}
+
+    def expressions(self, phase):
+        """Inputs, outputs and updates of a phase, made when it is asked for: gradients, and
+        velocities as large as the weights, are no part of what inference needs."""
         x, y = tt.tensor4("x"), tt.lvector("y")
-        layers = Layers(graph, self.shared, True)
-        outputs = walk(graph, layers, x, training=True)
-        loss = total_loss(graph, outputs, lambda logits: cross_entropy(logits, y))
+        layers = Layers(self.graph, self.shared, phase != "inference")
+        outputs = walk(self.graph, layers, x, training=phase != "inference")
+        if phase == "inference":
+            return [x], [outputs], []
+        loss = total_loss(self.graph, outputs, lambda logits: cross_entropy(logits, y))
+        if phase == "forward":
+            return [x, y], [loss], layers.updates
         weights = [self.shared[k] for k in self.keys]
         gradients = theano.grad(loss, weights)
-        self.phases = {
-            "inference": ([x], [walk(graph, Layers(graph, self.shared, False), x)], []),
-            "forward": ([x, y], [loss], layers.updates),
-            "train": ([x, y], [loss, *gradients], layers.updates),
-            "step": ([x, y], [loss], layers.updates + sgd(weights, gradients, **graph["training"])),
-        }
+        if phase == "train":
+            return [x, y], [loss, *gradients], layers.updates
+        return [x, y], [loss], layers.updates + sgd(weights, gradients, **self.graph["training"])
 
     def function(self, phase):
         """The compiled function of a phase; compiled when it is first asked for."""
         if phase not in self.functions:
-            inputs, outputs, updates = self.phases[phase]
+            inputs, outputs, updates = self.expressions(phase)
             outputs = [theano.Out(o, borrow=True) for o in outputs]
             self.functions[phase] = theano.function(inputs, outputs, updates=updates)
             self.functions[phase].trust_input = True
