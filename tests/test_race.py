@@ -157,14 +157,14 @@ def test_weighing_takes_its_share_of_a_time_limit_and_goes_on_after_the_races(
 
 
 def test_nothing_is_begun_after_a_time_limit_and_resuming_completes_it(tmp_path: Path) -> None:
-    race = begin(tmp_path / "run")
+    race = begin(tmp_path / "run", replace(PLAN, within=1e-9))  # else two may agree by chance
     calls = count()
     for stage in stages([race], 12, lambda: next(calls)):  # a second for each look at the clock
         list(stage.told)
     before = samples(tmp_path / "run")
     assert before and not race.done()
     assert "unsettled" in {stop["reason"] for stop in race.progress.stopped.values()}
-    again = racing(store.Run.open(tmp_path / "run"))
+    again = racing(store.Run.open(tmp_path / "run"), race.plan)
     finish(again)
     assert again.done() and samples(tmp_path / "run")[: len(before)] == before
     assert {stop["reason"] for stop in again.progress.stopped.values()} == {"budget"}
