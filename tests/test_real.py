@@ -155,12 +155,18 @@ def test_training_is_the_same(contender: Contender, checker: Checker) -> None:
     assert [v.reason for v in verdicts] == [declared(contender)]
 
 
+def constructed(checker: Checker, graph: Graph) -> dict[str, str]:
+    """The files of a network that its worker has built, with the usual weights."""
+    files = save_usual(checker.folder, graph, 2)
+    probes.construct(checker.worker, files)
+    return files
+
+
 @pytest.mark.parametrize("contender", [alike(c) for c in PAIRS])
 def test_no_phase_is_compiled_a_second_time(checker: Checker) -> None:
     """Else a second step, which is timed as any other where there is time for few, is a first one.
     What compiles in no time may vary as it likes."""
-    paths = save_usual(checker.folder, network("none"), 2)
-    checker.worker.call("build", LIMIT, graph=paths["graph"], weights=paths["weights"])
+    paths = constructed(checker, network("none"))
     for phase in PHASES:
         about = {"phase": phase, "inputs": paths["inputs"], "seconds": 2, "shortest": 1e-4}
         try:
@@ -184,8 +190,7 @@ def wide(width: int) -> Graph:
 
 def built(checker: Checker, graph: Graph) -> int:
     """Bytes in use once a network was built and is about to infer."""
-    paths = save_usual(checker.folder, graph, 2)
-    checker.worker.call("build", LIMIT, graph=paths["graph"], weights=paths["weights"])
+    paths = constructed(checker, graph)
     about = {"phase": "inference", "inputs": paths["inputs"], "least": 1, "most": 1, "seconds": 0}
     found: dict[str, int] = checker.worker.call("memory", LIMIT, **about)["built"]
     return found["anonymous"]

@@ -193,8 +193,7 @@ class Adapter(Contract):
         self.module = self.kind(graph, self.dtype)
         self.params = self.tree(self.keys, weights)
         # what a training step changes besides: the statistics, and a count for dropout's keys
-        count = jnp.zeros((), jnp.int32, device=self.device)
-        self.state = self.tree(keys(graph, "state"), weights), count
+        self.state = self.tree(keys(graph, "state"), weights), jnp.zeros((), jnp.int32)
         self.velocity = None
         training = graph["training"]
         self.optimizer = optax.sgd(training["learning_rate"], momentum=training["momentum"])
@@ -240,9 +239,8 @@ class Adapter(Contract):
         found = {}
         for key in names:
             layer, weight = self.place(key)
-            native = self.layout.to_native(key, weights[key])
-            # committed to the device, as what a step returns: else the second one compiles again
-            found.setdefault(layer, {})[weight] = jnp.array(native, device=self.device)
+            array = jnp.array(self.layout.to_native(key, weights[key]))
+            found.setdefault(layer, {})[weight] = array
         return found
 
     def named(self, tree):
@@ -252,7 +250,9 @@ class Adapter(Contract):
         return {k: self.layout.to_graph(k, v) for k, v in arrays.items()}
 
     def images(self, x):
-        return jax.device_put(numpy.ascontiguousarray(x.transpose(0, 2, 3, 1)), self.device)
+        # on the default device but not committed to it: what a step returns would be, unlike the
+        # weights that the first one was given, and the second one would compile again
+        return jax.device_put(numpy.ascontiguousarray(x.transpose(0, 2, 3, 1)))
 
     def parameters(self):
         return self.named(self.params)
@@ -269,9 +269,9 @@ class Adapter(Contract):
 
     def step(self, phase, x, y):
         function, x = self.phases[phase], self.images(x)
-        y = jax.device_put(y.astype(numpy.int32), self.device)
+        y = jax.device_put(y.astype(numpy.int32))
         if phase == "step" and self.velocity is None:
-            self.velocity = jax.device_put(self.optimizer.init(self.params), self.device)
+            self.velocity = self.optimizer.init(self.params)
 
         def inference():
             return function(self.params, self.state, x)

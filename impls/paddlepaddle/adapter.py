@@ -206,17 +206,26 @@ class Static:
 
     def __init__(self, graph, weights, place):
         self.graph, self.keys, self.place = graph, keys(graph), place
-        self.scope, self.executor, self.programs = static.Scope(), static.Executor(place), {}
-        self.add("inference", {key: swapped(array) for key, array in weights.items()})
+        self.scope, self.executor = static.Scope(), static.Executor(place)
+        main, startup = self.describe("inference")
+        self.programs = {"inference": main}
+        self.start(startup, {key: swapped(array) for key, array in weights.items()})
 
-    def add(self, phase, values):
-        """A Program when it is asked for: velocities, as large as the weights, are no part of what
-        inference needs. Its startup makes them, and the parameters anew: these get `values`."""
-        self.programs[phase], startup = self.describe(phase)
+    def start(self, startup, values):
+        """Make what a Program needs: parameters, which get `values`, and velocities."""
         self.executor.run(startup, scope=self.scope)
         for key, array in values.items():
             self.variable(self.net.tensor(key).name).set(array, self.place)
-        self.state = list(values)
+
+    def program(self, phase):
+        """What `describe` says of a phase, when it is asked for: velocities, as large as the
+        weights, are no part of what inference needs."""
+        if phase not in self.programs:
+            self.programs[phase], startup = self.describe(phase)
+            if phase == "step":
+                held = [*self.keys, *keys(self.graph, "state")]
+                self.start(startup, {key: self.parameter(key) for key in held})
+        return self.programs[phase]
 
     def describe(self, phase):
         """The Program of a phase and what to fetch from it, its result and the gradients; and its
@@ -241,9 +250,7 @@ class Static:
         return self.scope.var(name).get_tensor()
 
     def bind(self, phase, x, y=None, check=False):
-        if phase not in self.programs:
-            self.add(phase, {key: self.parameter(key) for key in self.state})
-        main, result, gradients = self.programs[phase]
+        main, result, gradients = self.program(phase)
         feed = {"x": x} if phase == "inference" else {"x": x, "y": y}
         for name, array in feed.items():
             feed[name] = self.variable("input_" + name)
@@ -263,7 +270,7 @@ class Static:
         return loss, dict(zip(self.keys, found))
 
     def source(self):
-        return str(self.describe("train")[0][0])
+        return str(self.program("train")[0])
 
 
 class Predictor:
@@ -277,18 +284,17 @@ class Predictor:
         self.text = exported.net.text
         exported.net.eval()
         spec = static.InputSpec([None] + graph["input"], name="x")
-        with tempfile.TemporaryDirectory() as folder:
-            paddle.jit.save(exported.net, folder + "/net", [spec])
-            config = inference.Config(folder, "net")
-            config.disable_glog_info()
-            if device == "cuda":
-                config.enable_use_gpu(100, 0)
-            else:
-                config.set_cpu_math_library_num_threads(threads)
-                config.enable_mkldnn()
-                # "Not found attr. The drr attr [fuse_activation]" for two convolutions and a ReLU
-                config.delete_pass("conv_concat_activation_onednn_fuse_pass")
-            self.predictor = inference.create_predictor(config)
+        paddle.jit.save(exported.net, self.folder.name + "/net", [spec])
+        config = inference.Config(self.folder.name, "net")
+        config.disable_glog_info()
+        if device == "cuda":
+            config.enable_use_gpu(100, 0)
+        else:
+            config.set_cpu_math_library_num_threads(threads)
+            config.enable_mkldnn()
+            # "Not found attr. The drr attr [fuse_activation]" for two convolutions and a ReLU
+            config.delete_pass("conv_concat_activation_onednn_fuse_pass")
+        self.predictor = inference.create_predictor(config)
 
     def file(self, key):
         return os.path.join(self.folder.name, key.replace("/", ".") + ".npy")
