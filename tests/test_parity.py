@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pytest
@@ -52,6 +55,37 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
     """A worker whose framework has the mistake that the network's name says."""
     with mistaken(tmp_path_factory.mktemp("wrong")) as checker:
         yield checker
+
+
+def test_what_max_pooling_cannot_change_is_kept_once() -> None:
+    referee = Referee(conformance.case("maxpool_of_maxpool"))
+    one, every = referee.training, referee.sharing
+    differ = {k for k in one if not np.array_equal(one[k].value, every[k].value)}
+    assert differ and differ < set(one)
+    assert {k for k in one if one[k].value is not every[k].value} == differ
+    assert all(every[k].bound >= one[k].bound for k in one)
+
+
+def test_referees_compute_one_at_a_time_and_each_thing_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Referee] = []
+    alone = Lock()
+
+    def gradients(self: Referee, every: bool = False) -> dict[str, parity.Expected]:
+        with_nobody = alone.acquire(blocking=False)
+        asked.append(self)
+        time.sleep(0.05)  # time for others to come in, were they let
+        assert with_nobody
+        alone.release()
+        return {}
+
+    monkeypatch.setattr(Referee, "gradients", gradients)
+    one, two = Referee(network("none")), Referee(network("relu"))
+    wanted = [(one, "training"), (two, "sharing"), (two, "training"), (one, "training")]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda pair: pair[0].expects(pair[1]), wanted))
+    assert found == [{}] * 4 and sorted(map(id, asked)) == sorted(map(id, (one, two, two)))
 
 
 def test_a_correct_framework_passes(wrong: Checker) -> None:
