@@ -319,12 +319,14 @@ class Checker:
 
     def pass_forward(self, referee: Referee) -> Verdict:
         """The pass without a backward one: is its loss the referee's in training mode?"""
-        return self.apart(referee, "forward", self.forward, {"loss": referee.training["loss"]})
+        return self.apart(
+            referee, "forward", self.forward, {"loss": referee.expects("training")["loss"]}
+        )
 
     def update(self, referee: Referee) -> Verdict:
         """Whole training steps: are the parameters where the referee's SGD takes them?"""
         take = partial(self.stepped, conformance.STEPS)
-        return self.apart(referee, "step", take, referee.after_steps)
+        return self.apart(referee, "step", take, referee.expects("after_steps"))
 
     def apart(
         self, referee: Referee, phase: str, ask: Callable[[], Arrays], wanted: dict[str, Expected]

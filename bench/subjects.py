@@ -45,18 +45,11 @@ class Subject:
         return checker.check(self.referee(index))
 
     def referee(self, index: int) -> Referee:
-        """What is expected of a network, computed when it is first asked for."""
+        """Who knows what is expected of a network: one for all frameworks."""
         with self.lock:
             if index not in self.referees:
-                self.referees[index] = self.prepared(self.graphs[index])
+                self.referees[index] = Referee(self.graphs[index], self.batch)
             return self.referees[index]
-
-    def prepared(self, graph: Graph) -> Referee:
-        """A referee that has computed its results, for nobody can ask it twice at once."""
-        referee = Referee(graph, self.batch)
-        for phase in PHASES:
-            referee.expects(phase)
-        return referee
 
     def forget(self) -> None:
         """Nobody will ask any more: what referees found takes gigabytes."""
@@ -89,12 +82,6 @@ class Operators(Subject):
             return moving.examine(checker, Moving(self.graphs[index]))
         referee = self.referee(index)
         return [*checker.check(referee), *checker.conform(referee)]
-
-    def prepared(self, graph: Graph) -> Referee:
-        """A referee that has also taken the steps."""
-        referee = super().prepared(graph)
-        referee.expects("after_steps")
-        return referee
 
 
 class Training(Subject):

@@ -15,8 +15,8 @@ from bench import client, gate, locate, models, subjects
 from bench.cases import Contender
 from bench.client import Failure, Worker
 from bench.entrants import Entrant
-from bench.graph import Graph, Tensor, build
-from bench.parity import Checker, Referee, Verdict
+from bench.graph import Tensor, build
+from bench.parity import Checker, Expected, Referee, Verdict
 from bench.subjects import MOST, Subject, portions, room
 from tests.conftest import fake, fakes, mistaken
 from tests.test_parity import network, silent
@@ -184,19 +184,25 @@ def test_others_go_on_while_one_compiles(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_referee_is_asked_once_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[tuple[Subject, str]] = []
-    prepared = Subject.prepared
+    made: list[str] = []
+    subjects: list[Subject] = []
+    gradients, referee = Referee.gradients, Subject.referee
 
-    def counted(self: Subject, graph: Graph) -> Referee:
-        made.append((self, graph.name))
-        return prepared(self, graph)
+    def counted(self: Referee, every: bool = False) -> dict[str, Expected]:
+        made.append(self.graph.name)
+        return gradients(self, every)
 
-    monkeypatch.setattr(Subject, "prepared", counted)
+    def asked(self: Subject, index: int) -> Referee:
+        subjects.append(self)
+        return referee(self, index)
+
+    monkeypatch.setattr(Referee, "gradients", counted)
+    monkeypatch.setattr(Subject, "referee", asked)
     contenders = [Contender("toy", "plain"), Contender("toy", "other")]
     judge = gate.Gate(fakes(*contenders), "cpu", 1, tmp_path, jobs=2)
     assert all(v.ok for v in judge.check(contenders, [network("none")], silent))
-    assert [name for _, name in made] == ["none"]
-    assert made[0][0].referees == {}  # forgotten in the end
+    assert made == ["none"] and len(subjects) == 2
+    assert subjects[0].referees == {}  # forgotten in the end
 
 
 def test_frameworks_at_a_time_have_seats_of_their_own(
